@@ -11,7 +11,7 @@ from striate.cli import options
 from striate.cli.chained_layers import chained_layers, in_then
 from striate.cli.cures import as_options, in_options
 from striate.cli.output import json_line, note, writing
-from striate.cli.size import padding_quantity, quantity
+from striate.cli.size import padding_option, quantity
 from striate.cli.typed_planes import HOW, read_filters, read_names, read_planes
 
 if TYPE_CHECKING:
@@ -42,14 +42,7 @@ PICTURES = (".svg", ".png", ".pdf")
     help="Rows and columns of the filter F.  [default: 2x2, or those of --weights]",
 )
 @click.option("--stride", "-s", type=quantity, default=1, metavar="S", help="Such as 2, or 2x1.")
-@click.option(
-    "--padding",
-    "-p",
-    type=padding_quantity,
-    default=0,
-    metavar="P",
-    help="On each side: 1, 1x2 (vertical x horizontal), TOP,BOTTOM,LEFT,RIGHT, same or valid.",
-)
+@padding_option
 @click.option("--dilation", "-d", type=quantity, default=1, metavar="D", help="Distance of taps.")
 @click.option(
     "--channels",

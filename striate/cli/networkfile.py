@@ -50,6 +50,7 @@ from striate.ops.shapes import Shape
 if TYPE_CHECKING:
     from striate.layers import Layer
     from striate.network import Network
+    from striate.training.recipes import Recipe
 
 INPUT = "input"
 _MOST_BYTES = 2**24  # of a file: of the largest network, with all arguments of all its layers
@@ -281,6 +282,19 @@ def near_architecture(path: str | Path) -> str:
     except (OSError, ValueError):  # a name that no file can have
         return ""
     return did_you_mean(str(path), NAMES, cutoff=0.75) if missing else ""
+
+
+def untrained(
+    described: NetworkFile | None, recipe: Recipe, input_shape: Shape, outputs: int
+) -> Network:
+    """The untrained network: that of the user's file, or else of the recipe.
+
+    Raises:
+        NetworkFileError: the file describes no network, or not one for this shape.
+    """
+    from striate.network import Network
+
+    return recipe.build(Network) if described is None else described.build(input_shape, outputs)
 
 
 def is_architecture(name: str) -> bool:

@@ -10,7 +10,7 @@ import click
 from striate.cli import options
 from striate.cli.cures import as_options, in_options_with_uncovered
 from striate.cli.output import json_line, note, one_line
-from striate.cli.size import padding_quantity, quantity
+from striate.cli.size import padding_option, quantity
 from striate.cli.typed_planes import HOW, read_names, read_planes
 
 if TYPE_CHECKING:
@@ -44,14 +44,7 @@ PICTURES = ("svg", "png", "pdf")
     metavar="S",
     help="Step of the window, such as 2, or 2x1.  [default: the window's size, side by side]",
 )
-@click.option(
-    "--padding",
-    "-p",
-    type=padding_quantity,
-    default=0,
-    metavar="P",
-    help="On each side: 1, 1x2 (vertical x horizontal), TOP,BOTTOM,LEFT,RIGHT, same or valid.",
-)
+@padding_option
 @click.option(
     "--dilation", "-d", type=quantity, default=1, metavar="N", help="Distance of a window's pixels."
 )

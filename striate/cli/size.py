@@ -62,6 +62,17 @@ def padding_quantity(value: Any) -> Any:
         ) from None
 
 
+padding_option = click.option(
+    "--padding",
+    "-p",
+    type=padding_quantity,
+    default=0,
+    metavar="P",
+    help="On each side: 1, 1x2 (vertical x horizontal), TOP,BOTTOM,LEFT,RIGHT, same or valid.",
+)
+"""Of commands that compute with a padding, unlike `size`, which may look for one."""
+
+
 @click.command(short_help="Calculate input, filter, stride, padding or output of a window.")
 @click.option(
     "--input",

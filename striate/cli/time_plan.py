@@ -213,13 +213,11 @@ class TimedTraining:
     def _made(
         self, shape: tuple[int, int, int], outputs: int, images: int, scale: float
     ) -> tuple[Recipe, Network]:
+        from striate.cli.networkfile import untrained
         from striate.training import recipes
 
         recipe = recipes.for_outputs(shape, outputs, images, scale)
-        if self._described is None:
-            network = recipe.build(Network)
-        else:
-            network = self._described.build(shape, max(2, outputs))
+        network = untrained(self._described, recipe, shape, max(2, outputs))
         return self._adapted(recipe.for_network(network)), network
 
     def _settle(

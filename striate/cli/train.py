@@ -30,7 +30,6 @@ from striate.network import Network
 
 if TYPE_CHECKING:
     from striate.cli.held_out import HeldOut
-    from striate.cli.networkfile import NetworkFile
     from striate.common.arrays import Array
     from striate.data import Dataset
     from striate.ranks.exchange import Exchange
@@ -123,8 +122,8 @@ class FromScratch(Trainer):
         """Choose the network and its training."""
         chosen, dataset, timed = self.chosen, task.dataset, self.timed
         width = chosen.network_width or 1.0 if timed is None else timed.scale_for(task, out)
-        recipe = task.recipe(width)
-        network = _network(self.described, recipe, dataset)
+        recipe, shape = task.recipe(width), dataset.train_images.shape[1:]
+        network = networkfile.untrained(self.described, recipe, shape, len(dataset.classes))
         recipe = _adapted(chosen, recipe.for_network(network))
         if network.output_shape != (len(dataset.classes),):
             raise click.ClickException(
@@ -136,7 +135,7 @@ class FromScratch(Trainer):
         if self.finds_rate:
             recipe = _with_found_rate(chosen, recipe, network, task)
         if timed is not None:
-            spare = _network(self.described, recipe, dataset)
+            spare = networkfile.untrained(self.described, recipe, shape, len(dataset.classes))
             recipe = timed.with_epochs(recipe, spare, task, task.loss(recipe.training))
             self.plan = {"plan": timed.notes(recipe)}
         task.tell()
@@ -195,13 +194,6 @@ class FromScratch(Trainer):
         """Return that of training alone."""
         learning = sum(row.seconds for row in history.rows)
         return sum(row.images for row in history.rows) / learning if learning else 0.0
-
-
-def _network(described: NetworkFile | None, recipe: Recipe, dataset: Dataset) -> Network:
-    """Return the untrained network: that of the user, or else of the recipe."""
-    if described is None:
-        return recipe.build(Network)
-    return described.build(dataset.train_images.shape[1:], len(dataset.classes))
 
 
 def _adapted(chosen: TrainOptions, recipe: Recipe) -> Recipe:

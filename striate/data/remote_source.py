@@ -101,6 +101,8 @@ def fetched(source: str, progress: OnProgress | None = None) -> str:
             for left in root.glob(f"{_PART}*"):  # by processes that were killed
                 shutil.rmtree(left, ignore_errors=True)
             files, is_folder = _listed(source, store, path, root)
+            if not files:
+                raise DataError(f"{source}: there is nothing of this name")
             _fetch(source, store, [one for one in files if not one.is_copied()], root, progress)
             if is_folder:
                 _clear(_copy(root, path), {one.copy for one in files})
@@ -170,11 +172,7 @@ def _copy(root: Path, path: str) -> Path:
 def _listed(
     source: str, store: AbstractFileSystem, path: str, root: Path
 ) -> tuple[list[_RemoteFile], bool]:
-    """The files that an address names, and whether it names a folder.
-
-    Raises:
-        DataError: there are none.
-    """
+    """The files that an address names, and whether it names a folder."""
     names = braced(path, source)
     if names != [path]:
         found = {name: store.info(name) for name in names}
@@ -185,8 +183,6 @@ def _listed(
     else:
         return _in_folder(source, store, path, root), True
     files = [_file(root, name, told) for name, told in found.items() if told["type"] == "file"]
-    if not files:
-        raise DataError(f"{source}: there is nothing of this name")
     return files, False
 
 
@@ -197,8 +193,6 @@ def _in_folder(source: str, store: AbstractFileSystem, path: str, root: Path) ->
         if told["type"] == "file" and not any(map(is_hidden_folder, name[within:].split("/"))):
             files.append(_file(root, name, told))
             at_most(len(files), MOST_FILES, "files", source, "name fewer", error=DataError)
-    if not files:
-        raise DataError(f"{source}: there is nothing of this name")
     return files
 
 

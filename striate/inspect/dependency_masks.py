@@ -34,19 +34,20 @@ def as_image(shape: Shape) -> tuple[int, int, int]:
     return (shape[0], shape[1], shape[2]) if len(shape) == 3 else (1, 1, shape[0])
 
 
-def trace_back(network: Model, node: int, wanted: Mask) -> dict[int, Mask]:
+def trace_back(network: Model, node: int, wanted: Mask, before: int = -1) -> dict[int, Mask]:
     """The values that some values of a node depend on.
 
     Args:
         network: the network.
         node: the index of the node.
         wanted: bool, of the node's shape: the values in question.
+        before: the earliest node to go back to.
 
     Returns:
         A mask for each node from which a path leads to `node`; -1 is the network's input.
     """
     masks: dict[int, Mask] = {node: wanted.reshape(as_image(network.nodes[node].shape))}
-    for index in range(node, -1, -1):
+    for index in range(node, before, -1):
         if index not in masks:
             continue
         vertex, shapes = network.nodes[index], network.input_shapes(index)

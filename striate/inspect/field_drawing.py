@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from striate.common.text import counted, cut_in_the_middle, sizes
-from striate.inspect.dependency_masks import Mask, inputs_read, trace_back
+from striate.inspect.dependency_masks import Mask, trace_back
 from striate.inspect.receptive_fields import NetworkReach, layer_index
 from striate.layers.reads import Pointwise
 
@@ -147,24 +147,11 @@ def _sources(
             own[0, 0, place[0]] = True
         else:
             own[place] = masks[node][place]
-        read = trace_back_to(network, node, before, own)
+        read = trace_back(network, node, own, before).get(before)
         found[int(place[0]), int(place[1])] = (
             [] if read is None else [(int(r), int(c)) for r, c in np.argwhere(_plane(read))]
         )
     return found
-
-
-def trace_back_to(network: Model, node: int, before: int, wanted: Mask) -> Mask | None:
-    """What some values of a node depend on in an earlier one, -1 for the image; None if nothing."""
-    masks = {node: wanted}
-    for index in range(node, before, -1):
-        if index not in masks:
-            continue
-        vertex, shapes = network.nodes[index], network.input_shapes(index)
-        parts = inputs_read(vertex.layer.reads(*shapes), masks[index], shapes)
-        for source, part in zip(vertex.inputs, parts, strict=True):
-            masks[source] = masks[source] | part if source in masks else part
-    return masks.get(before)
 
 
 # Circles.

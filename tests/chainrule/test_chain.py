@@ -1,8 +1,6 @@
 """Layers one after the other, against numbers that remember what they were made of."""
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -17,6 +15,7 @@ from striate.teaching.chainrule import layer_chain
 from striate.teaching.chainrule.chain_drawing import chain_figure
 from striate.teaching.chainrule.gradients import ChainGradients, gradients
 from striate.teaching.chainrule.passages import Passage
+from tests.chainrule.latex import check_latex
 
 # The oracle: scalars that know their parts, and the textbook loops over them, forward only.
 
@@ -280,13 +279,7 @@ def test_latex_compiles(tmp_path: Path) -> None:
     text = gradients((7, 5), 2, channels=2, filters=2, b=[1, 0], then=then, engine="numpy").text(
         "latex"
     )
-    assert text.isascii()
-    if (command := shutil.which("pdflatex")) is None:
-        return
-    (tmp_path / "g.tex").write_text(text)
-    run = [command, "-halt-on-error", "-interaction=batchmode", "g.tex"]
-    assert subprocess.run(run, cwd=tmp_path, capture_output=True, check=False).returncode == 0
-    assert "Overfull" not in (tmp_path / "g.log").read_text("latin-1")
+    check_latex(text, tmp_path)
 
 
 def test_a_page_holds_each_sum() -> None:

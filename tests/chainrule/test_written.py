@@ -1,8 +1,6 @@
 """The derivation on paper: as the article prints it."""
 
 import re
-import shutil
-import subprocess
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +11,7 @@ import pytest
 
 from striate.teaching.chainrule.contents import contents
 from striate.teaching.chainrule.gradients import gradients
+from tests.chainrule.latex import check_latex
 
 
 def unspaced(text: str) -> str:
@@ -92,13 +91,7 @@ def test_latex_is_ascii_and_compiles(case: dict[str, object], tmp_path: Path) ->
     """With bias, channels and filters too; nothing is wider than the page."""
     size = {"input": (4, 3), "filter": 2} if case else {}
     text = gradients(**size, **case, engine="numpy").text("latex")
-    assert text.isascii()
-    if (command := shutil.which("pdflatex")) is None:
-        return
-    (tmp_path / "g.tex").write_text(text)
-    run = [command, "-halt-on-error", "-interaction=batchmode", "g.tex"]
-    assert subprocess.run(run, cwd=tmp_path, capture_output=True, check=False).returncode == 0
-    assert "Overfull" not in (tmp_path / "g.log").read_text("latin-1")
+    check_latex(text, tmp_path)
 
 
 def test_local_gradients_as_the_article_prints_them() -> None:
