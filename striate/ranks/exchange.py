@@ -14,15 +14,17 @@ import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
-from striate.common.arrays import Array, Floats
+from striate.common.arrays import Array
 from striate.common.errors import StriateError
 from striate.common.stop_signals import held
 from striate.common.text import choices
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Transfer: TypeAlias = Any
+"""What an Exchange knows an array by that is under way."""
 
 _GOES_ON, _FAILED = b"\0", b"\1"
 
@@ -71,26 +73,26 @@ class Exchange(ABC):
         """The messages of all ranks, in their order; returns when all have brought theirs."""
 
     @abstractmethod
-    def alltoallv(
-        self, sent: Floats, sizes: Sequence[int], received: Floats, received_sizes: Sequence[int]
-    ) -> None:
-        """Send each rank its part of an array, and receive such parts.
+    def send(self, array: Array, rank: int) -> Transfer:
+        """Begin to send an array to another rank, where it comes after those of before.
 
         Args:
-            sent: what the ranks get, in their order.
-            sizes: how many numbers each gets.
-            received: is filled with what they send, in their order.
-            received_sizes: how many numbers each sends.
+            array: contiguous; it must stay as it is until the transfer is done.
+            rank: that of the receiver.
         """
 
     @abstractmethod
-    def allgatherv(self, whole: Floats, sizes: Sequence[int]) -> None:
-        """Fill an array of which each rank has its part in place.
+    def receive(self, array: Array, rank: int) -> Transfer:
+        """Begin to fill an array with the next one, of its size, that another rank sends.
 
         Args:
-            whole: the parts of all ranks, in their order.
-            sizes: how many numbers are in each.
+            array: contiguous; it must be left alone until the transfer is done.
+            rank: that of the sender.
         """
+
+    @abstractmethod
+    def wait(self, transfers: Sequence[Transfer]) -> None:
+        """Return when all of these transfers are done; others go on meanwhile."""
 
     @abstractmethod
     def broadcast(self, array: Array) -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from striate.common.arrays import Array, Floats
+from striate.common.arrays import Array
 from striate.common.errors import StriateImportError
-from striate.ranks.exchange import Exchange
+from striate.ranks.exchange import Exchange, Transfer
 from striate.ranks.launched import check_world, launched
 from striate.ranks.rank_places import settle
 
@@ -64,17 +64,14 @@ class MPIExchange(Exchange):
             for start, length in zip(places, lengths, strict=True)
         ]
 
-    def alltoallv(
-        self, sent: Floats, sizes: Sequence[int], received: Floats, received_sizes: Sequence[int]
-    ) -> None:
-        kind = self._mpi.FLOAT
-        self._world.Alltoallv(
-            [sent, sizes, _starts(sizes), kind],
-            [received, received_sizes, _starts(received_sizes), kind],
-        )
+    def send(self, array: Array, rank: int) -> Transfer:
+        return self._world.Isend([array, self._mpi.BYTE], rank)
 
-    def allgatherv(self, whole: Floats, sizes: Sequence[int]) -> None:
-        self._world.Allgatherv(self._mpi.IN_PLACE, [whole, sizes, _starts(sizes), self._mpi.FLOAT])
+    def receive(self, array: Array, rank: int) -> Transfer:
+        return self._world.Irecv([array, self._mpi.BYTE], rank)
+
+    def wait(self, transfers: Sequence[Transfer]) -> None:
+        self._mpi.Request.Waitall(transfers)
 
     def broadcast(self, array: Array) -> None:
         self._world.Bcast(array)

@@ -21,6 +21,7 @@ from striate.common.arrays import Array
 from striate.ranks.alone import ALONE
 from striate.ranks.exchange import Exchange
 from striate.ranks.shared_sum import SharedSum
+from striate.ranks.sum_tree import VectorPart
 from striate.training.batches import Batch
 from striate.training.epoch_metrics import right_answers
 
@@ -85,19 +86,20 @@ class GroupedStep:
             )
             return StepOutcome(loss, outputs, None, None)
         if self._sum is None:
-            length = self._network.flat.size + self._network.state_flat.size
-            self._sum = SharedSum(self._exchange, length)
+            sizes = self._network.flat.size, self._network.state_flat.size
+            self._sum = SharedSum(self._exchange, [VectorPart(size) for size in sizes])
             # What is compiled by one of a machine's ranks, the others find on its disk.
             found = self._exchange.leaders_first(lambda: self._groups(batch))
         else:
             found = self._groups(batch)
         outcome = self._tell(batch, *found)
-        total, weights = self._sum.total(batch.count), self._network.flat.size
-        self._engine.gradient[...] = total[:weights]
+        statistics = self._network.state_flat
+        told = np.empty_like(statistics)
+        self._sum.total(batch.count, (self._engine.gradient, told))
         if batch.count == 1:
-            self._network.state_flat[...] = total[weights:]
+            statistics[...] = told
         else:
-            self._network.state_flat += total[weights:]
+            statistics += told
         return outcome
 
     def _groups(self, batch: Batch) -> tuple[list[float], list[Array]]:
