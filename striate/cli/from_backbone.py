@@ -34,10 +34,10 @@ FEW = 1000
 """…or fewer in all, a backbone is usually far better than a network from scratch."""
 # What makes each epoch see other images, which are looked at once here.
 _OF_SCRATCH = (
-    "minutes", "network", "network_width", "groups", "base_batch_size", "optimizer", "schedule",
-    "warmup", "warmup_epochs", "shift", "flip_alternate", "crop", "cutout", "brightness",
-    "contrast", "saturation", "rotate", "zoom", "resized_crop", "hue", "randaugment", "magnitude",
-    "mixup", "cutmix", "validation", "patience", "exact", "bfloat16", "portable",
+    "minutes", "network", "network_width", "groups", "reduce_dtype", "base_batch_size",
+    "optimizer", "schedule", "warmup", "warmup_epochs", "shift", "flip_alternate", "crop", "cutout",
+    "brightness", "contrast", "saturation", "rotate", "zoom", "resized_crop", "hue", "randaugment",
+    "magnitude", "mixup", "cutmix", "validation", "patience", "exact", "bfloat16", "portable",
     "checkpoint_every", "checkpoint_steps", "resume",
 )  # fmt: skip
 

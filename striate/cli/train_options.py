@@ -150,6 +150,12 @@ _OPTIONS = (
         "[default: 1]",
     ),
     click.option(
+        "--reduce-dtype",
+        type=click.Choice(["float32", "bfloat16"]),
+        help="Add the gradients of the groups in this; bfloat16 halves what processes send each "
+        "other, and rounds each gradient to 8 bits.  [default: float32]",
+    ),
+    click.option(
         "--processes",
         type=click.IntRange(min=1),
         metavar="N",

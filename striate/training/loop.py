@@ -66,6 +66,7 @@ def fit(
     batch_size: int = TrainingSettings.batch_size,
     base_batch_size: int | None = TrainingSettings.base_batch_size,
     groups: int = TrainingSettings.groups,
+    reduce_dtype: str = TrainingSettings.reduce_dtype,
     optimizer: str | Optimizer = TrainingSettings.optimizer,
     learning_rate: float | None = TrainingSettings.learning_rate,
     weight_decay: float | None = TrainingSettings.weight_decay,
@@ -116,6 +117,9 @@ def fit(
         groups: into how many parts each batch is cut, that are computed one after the other: memory
             is that of one of them.  Batch normalisation then is over a group.  1 to `batch_size`;
             its bits are those of this number of groups, however many processes share them.
+        reduce_dtype: in which the gradients of the groups are added: "float32", or "bfloat16" for
+            half the bytes between processes.  Then each group's gradient is rounded to 8 bits, and
+            each sum of two, in the same places for any number of processes.
         optimizer: "sgd", "adamw", for large batches "lars" or "lamb", or an Optimizer, which keeps
             its state.
         learning_rate: the highest one of the schedule; by default 0.05 for SGD, 0.002 for AdamW,
@@ -191,6 +195,7 @@ def fit(
         batch_size=batch_size,
         base_batch_size=base_batch_size,
         groups=groups,
+        reduce_dtype=reduce_dtype,
         augment=augment,
     )
     rates, _ = settings.make_schedule(), settings.highest_rate  # which an optimiser may not have
@@ -240,6 +245,7 @@ def fit(
                 "epochs": epochs,
                 "batch size": batch_size,
                 **({"groups": groups} if groups > 1 else {}),
+                **({"reduce dtype": reduce_dtype} if reduce_dtype != "float32" else {}),
                 "optimizer": described(used),
                 "learning rate": highest_rate,
                 "schedule": described(rates),
@@ -271,6 +277,7 @@ def fit(
             checkpointer=checkpointer,
             interruption=interruption,
             exchange=exchange,
+            reduce_dtype=reduce_dtype,
         )
         if checkpointer is not None:
             stack.enter_context(claimed(checkpointer.path))
