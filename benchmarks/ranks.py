@@ -2,13 +2,17 @@
 
     python benchmarks/ranks.py exchange [--gbit 1] [--numbers 11173962]
     python benchmarks/ranks.py steps [--batch 256] [--rounds 15]
+    python benchmarks/ranks.py table [--gbit 1]
 
 `exchange` takes two network namespaces for two machines, joined by a line of so many Gbit/s (Linux,
 as root), and times the sum over two ranks of as many numbers as ResNet-18 for CIFAR-10 has weights,
-in turn with MPI_Allreduce of the same numbers, and beside the time that their bytes take on that
-line. `steps` times training steps of two processes with a thread each on one machine, with
-striate.ranks and with PyTorch's DistributedDataParallel on gloo: the same networks and batch, the
-better of PyTorch's two layouts; the medians of three starts of each, in turn.
+in float32 and bfloat16, in turn with MPI_Allreduce of the same numbers and with a plain TCP stream
+of their bytes, and beside the time that these take on the line. `steps` times training steps of two
+processes with a thread each on one machine, with striate.ranks and with PyTorch's
+DistributedDataParallel on gloo: the same networks and batch, the better of PyTorch's two layouts;
+the medians of three starts of each, in turn; before, it compares losses and gradients. `table`
+prints what an exchange takes and what is left of the speed of N machines, by formula, and what two
+machines were measured to take.
 """
 
 from __future__ import annotations
@@ -36,6 +40,7 @@ NETWORKS: dict[str, Callable[[], networks.Network]] = {
     "Keras' MNIST convnet": networks.keras_convnet,
     "ResNet-20": networks.resnet20,
 }
+TABLE = {"ResNet-20": networks.resnet20, "ResNet-18": networks.resnet18}
 RATE = 1e-6
 
 
@@ -57,30 +62,66 @@ def exchange_rank(options: argparse.Namespace) -> None:
     """One of the two ranks of `exchange`."""
     from mpi4py import MPI
 
+    from striate.common.bfloat16 import from_bfloat16, to_bfloat16
     from striate.ranks import mpi
     from striate.ranks.shared_sum import SharedSum
     from striate.ranks.sum_tree import VectorPart
 
     exchange, world = mpi(), MPI.COMM_WORLD
     own = np.random.default_rng(exchange.rank).random(options.numbers, np.float32)
-    shared = SharedSum(exchange, [VectorPart(options.numbers)])
     found, total = np.empty_like(own), np.empty_like(own)
 
-    def striate_sum() -> None:
-        shared.add(exchange.rank, own)
-        exchange.meet()
-        shared.total(exchange.size, [found])
+    def summing(is_rounded: bool) -> Callable[[], None]:
+        shared = SharedSum(exchange, [VectorPart(options.numbers, is_rounded)])
+
+        def run() -> None:
+            shared.add(exchange.rank, own)
+            exchange.meet()
+            shared.total(exchange.size, [found])
+
+        return run
 
     def allreduce() -> None:
         world.Barrier()
         world.Allreduce(own, total)
 
+    runs = {"striate": summing(False), "bfloat16": summing(True), "MPI_Allreduce": allreduce}
     allreduce()
-    striate_sum()
+    runs["striate"]()
     assert np.array_equal(found, total), "two summands have one sum"
-    times = medians({"striate": striate_sum, "allreduce": allreduce}, options.rounds)
+    parts = [from_bfloat16(to_bfloat16(part)) for part in world.allgather(own[:1000])]
+    runs["bfloat16"]()
+    assert np.array_equal(found[:1000], from_bfloat16(to_bfloat16(sum(parts)))), "rounded sums"
+    with _stream(world, options.address, own) as stream:
+        times = medians(runs | {"TCP stream": stream}, options.rounds)
     if exchange.is_first:
         print(json.dumps(times))
+
+
+@contextmanager
+def _stream(world: Any, address: str, numbers: np.ndarray) -> Iterator[Callable[[], None]]:
+    """A plain TCP connection, over which rank 0 sends the bytes of some numbers to rank 1."""
+    if world.rank == 0:
+        with socket.create_server((address, 0)) as server:
+            world.bcast(server.getsockname()[1])
+            connection, _ = server.accept()
+    else:
+        connection = socket.create_connection((address, world.bcast(None)))
+    room = memoryview(bytearray(1 << 20))
+
+    def run() -> None:
+        world.Barrier()
+        if world.rank == 0:
+            connection.sendall(memoryview(numbers).cast("B"))
+            connection.recv(1)  # all is there
+            return
+        left = numbers.nbytes
+        while left:
+            left -= connection.recv_into(room)
+        connection.sendall(b".")
+
+    with connection:
+        yield run
 
 
 def striate_rank(options: argparse.Namespace) -> None:
@@ -110,10 +151,12 @@ def striate_rank(options: argparse.Namespace) -> None:
         step(whole)
         engine.update(optimizer, RATE)
 
-    run()
+    loss = step(whole).loss
+    slots = [engine.gradient[slot.start : slot.stop] for slot in network.slots]
+    check = [loss, *sorted(float(np.linalg.norm(slot)) for slot in slots)]
     found = medians({"striate": run}, options.rounds)
     if exchange.is_first:
-        print(json.dumps(found))
+        print(json.dumps({**found, "check": check}))
 
 
 def torch_rank(options: argparse.Namespace) -> None:
@@ -129,45 +172,65 @@ def torch_rank(options: argparse.Namespace) -> None:
     x = torch.from_numpy(images[own][: options.batch // 2].transpose(0, 3, 1, 2).copy())
     y = torch.from_numpy(labels[own][: options.batch // 2])
 
+    check: list[float] = []
+
     def step(layout: torch.memory_format) -> Callable[[], None]:
         module = network.to_torch().train().to(memory_format=layout)
         model = nn.parallel.DistributedDataParallel(module)
         optimizer = torch.optim.AdamW(model.parameters(), RATE)
         given, loss = x.contiguous(memory_format=layout), nn.CrossEntropyLoss()
 
-        def run() -> None:
+        def backward() -> torch.Tensor:
             optimizer.zero_grad()
-            loss(model(given), y).backward()
+            found = loss(model(given), y)
+            found.backward()
+            return found.detach()
+
+        def run() -> None:
+            backward()
             optimizer.step()
 
+        whole = backward() / 2
+        distributed.all_reduce(whole)
+        check[:] = [float(whole), *sorted(float(p.grad.norm()) for p in model.parameters())]
         return run
 
     kinds = {"default": torch.contiguous_format, "channels_last": torch.channels_last}
     found = medians({name: step(kind) for name, kind in kinds.items()}, options.rounds)
     if distributed.get_rank() == 0:
-        print(json.dumps({"PyTorch": min(found.values())}))
+        print(json.dumps({"PyTorch": min(found.values()), "check": check}))
     distributed.destroy_process_group()
 
 
 def _noise(network: networks.Network, batch: int) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(0)
-    images = random.normal(size=(batch, *network.input_shape)).astype(np.float32)
+    images = random.normal(size=(batch, *network.input_shape))
+    # Already what striate would make of them, so that both see the same.
+    images -= images.mean(axis=(0, 1, 2))
+    images = (images / images.std(axis=(0, 1, 2))).astype(np.float32)
     return images, random.integers(0, network.output_shape[0], batch)
 
 
 # --- how they are started ------------------------------------------------------------------------
 
 
-def told(command: list[str], **options: Any) -> dict[str, float]:
+ADDRESSES = ("10.77.0.1", "10.77.0.2")
+PATIENCE = 600
+"""Seconds that a command may take."""
+
+
+def told(command: list[str], **options: Any) -> dict[str, Any]:
     """What the first rank of a command prints."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, **options)
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, check=True, timeout=PATIENCE, **options
+    )
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
 @contextmanager
 def two_machines(gbit: float) -> Iterator[tuple[list[str], dict[str, str]]]:
     """How to start two ranks in two network namespaces, and their environment."""
-    names, addresses = ("striate-a", "striate-b"), ("10.77.0.1", "10.77.0.2")
+    names, addresses = ("striate-a", "striate-b"), ADDRESSES
 
     def run(*command: str) -> None:
         subprocess.run(command, check=True)
@@ -193,6 +256,8 @@ def two_machines(gbit: float) -> Iterator[tuple[list[str], dict[str, str]]]:
                 run(*inside, "ip", "link", "set", "lo", "up")
                 run(*inside, "tc", "qdisc", "add", "dev", "sa", "root", "tbf", "rate",
                     f"{gbit}gbit", "burst", "256kb", "latency", "50ms")  # fmt: skip
+            for name in names:
+                _wait_for_line(name)
             yield (
                 ["ip", "netns", "exec", names[0], mpiexec(), "-launcher", "ssh", "-launcher-exec",
                  str(launcher), "-hosts", ",".join(addresses), "-iface", "sa", "-ppn", "1"],
@@ -203,6 +268,19 @@ def two_machines(gbit: float) -> Iterator[tuple[list[str], dict[str, str]]]:
                 subprocess.run(["ip", "netns", "delete", name], check=False)
 
 
+def _wait_for_line(space: str) -> None:
+    """Return when the line of a namespace is up, which takes a moment."""
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        state = subprocess.run(
+            ["ip", "-n", space, "link", "show", "sa"], capture_output=True, text=True, check=True
+        )
+        if "state UP" in state.stdout:
+            return
+        time.sleep(0.05)
+    raise SystemExit(f"the line of the namespace {space} does not come up")
+
+
 def mpiexec() -> str:
     found = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}{os.pathsep}"
                          + os.environ["PATH"])  # fmt: skip
@@ -211,24 +289,70 @@ def mpiexec() -> str:
     return found
 
 
-def exchange(options: argparse.Namespace) -> int:
-    own = [sys.executable, __file__, "exchange", "--rank", "--numbers", str(options.numbers),
-           "--rounds", str(options.rounds)]  # fmt: skip
+def measured(numbers: int, options: argparse.Namespace) -> dict[str, float]:
+    """Seconds of the exchange of so many numbers between two machines, of each kind."""
+    own = [sys.executable, __file__, "exchange", "--rank", "--numbers", str(numbers),
+           "--rounds", str(options.rounds), "--address", ADDRESSES[0]]  # fmt: skip
     with two_machines(options.gbit) as (start, more):
-        found = told([*start, "-n", "2", *own], env={**os.environ, **more})
-    # Each rank sends half of its numbers, and half of the sum.
-    line = 4 * options.numbers * 8 / (options.gbit * 1e9)
+        return told([*start, "-n", "2", *own], env={**os.environ, **more})
+
+
+def seconds_on_the_line(numbers: int, gbit: float, machines: int = 2) -> float:
+    """By the formula: each rank sends (N - 1) / N of its numbers, and as much of the sum."""
+    return 2 * (machines - 1) / machines * 4 * numbers * 8 / (gbit * 1e9)
+
+
+def exchange(options: argparse.Namespace) -> int:
+    found = measured(options.numbers, options)
+    line = seconds_on_the_line(options.numbers, options.gbit)
+    shares = {name: s / (line / 2 if name == "bfloat16" else line) for name, s in found.items()}
     print(
         f"{4e-6 * options.numbers:.1f} MB over {options.gbit:g} Gbit/s, two ranks: line "
-        f"{1e3 * line:.0f} ms; "
-        + "; ".join(f"{name} {1e3 * s:.0f} ms ({s / line:.2f})" for name, s in found.items())
+        f"{1e3 * line:.0f} ms, in bfloat16 {500 * line:.0f} ms; "
+        + "; ".join(f"{name} {1e3 * s:.0f} ms ({shares[name]:.2f})" for name, s in found.items())
+        + f"; {_load()}"
     )
-    slow = found["striate"] > 1.3 * line or found["striate"] > 1.02 * found["allreduce"]
+    slow = shares["striate"] > 1.3 or found["striate"] > 1.02 * found["MPI_Allreduce"]
     return int(slow)
 
 
+def _load() -> str:
+    return f"load {os.getloadavg()[0]:.1f} of {os.cpu_count()} processors"
+
+
+def table(options: argparse.Namespace) -> int:
+    """Print the table of docs/machines.md."""
+    recorded = json.loads(Path(__file__).with_name("results.json").read_text())
+    steps_of = {row["name"]: row["values"] for row in recorded["rows"] if row["unit"] == "ms"}
+    print(
+        "| network | batch | MB | ms at 1 Gbit/s, 2 machines | measured | "
+        + " | ".join(f"{gbit} Gbit/s: 2, 8, 64 machines" for gbit in (1, 10, 100))
+        + " |\n|---|---|---|---|---|---|---|---|"
+    )
+    for name, build in TABLE.items():
+        numbers = build().parameter_count
+        rate = 128e3 / steps_of[f"{name}, batch 128"]["striate"]  # images a second
+        found = measured(numbers, options)["striate"]
+        line = seconds_on_the_line(numbers, options.gbit)
+        for batch in (1024, 8192):
+            alone = batch / rate
+            shown = [
+                ", ".join(
+                    f"{100 * alone / (alone + n * seconds_on_the_line(numbers, gbit, n)):.0f} %"
+                    for n in (2, 8, 64)
+                )
+                for gbit in (1, 10, 100)
+            ]
+            print(
+                f"| {name} | {batch} | {4e-6 * numbers:.1f} | {1e3 * line:.1f} | "
+                f"{1e3 * found:.1f} | " + " | ".join(shown) + " |"
+            )
+    print(f"Measured at {options.gbit:g} Gbit/s; {_load()}")
+    return 0
+
+
 def steps(options: argparse.Namespace) -> int:
-    missed = 0
+    missed, environment = 0, {**os.environ, "OMP_NUM_THREADS": "1"}
     for name in NETWORKS:
         own = [__file__, "steps", "--network", name, "--batch", str(options.batch),
                "--rounds", str(options.rounds), "--rank"]  # fmt: skip
@@ -238,9 +362,15 @@ def steps(options: argparse.Namespace) -> int:
                         "--master-port", str(_free_port()), *own, "--torch"],
         }  # fmt: skip
         kept: dict[str, list[float]] = {"striate": [], "PyTorch": []}
+        checks: dict[str, list[float]] = {}
         for _ in range(3):
             for peer, command in starts.items():
-                kept[peer].append(told(command, stderr=subprocess.DEVNULL)[peer])
+                found = told(command, stderr=subprocess.DEVNULL, env=environment)
+                kept[peer].append(found[peer])
+                checks[peer] = found["check"]
+        np.testing.assert_allclose(
+            checks["striate"], checks["PyTorch"], rtol=2e-3, atol=1e-5, err_msg=name
+        )
         own_time, theirs = (statistics.median(kept[peer]) for peer in ("striate", "PyTorch"))
         missed += theirs < 1.5 * own_time
         print(
@@ -259,7 +389,7 @@ def _free_port() -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("part", choices=["exchange", "steps"])
+    parser.add_argument("part", choices=["exchange", "steps", "table"])
     parser.add_argument("--gbit", type=float, default=1.0)
     parser.add_argument("--numbers", type=int, default=11_173_962)
     parser.add_argument("--batch", type=int, default=256)
@@ -267,9 +397,10 @@ def main() -> int:
     for name in ("--rank", "--torch"):
         parser.add_argument(name, action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--network", default="LeNet-5", help=argparse.SUPPRESS)
+    parser.add_argument("--address", default="", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if not options.rank:
-        return exchange(options) if options.part == "exchange" else steps(options)
+        return {"exchange": exchange, "steps": steps, "table": table}[options.part](options)
     if options.part == "exchange":
         exchange_rank(options)
     elif options.torch:
