@@ -131,14 +131,10 @@ def striate_rank(options: argparse.Namespace) -> None:
     from striate.optim.optimizers import AdamW
     from striate.ranks import mpi
     from striate.training.grouped_step import GroupedStep
-    from striate.training.prepare import prepare
 
     exchange, network = mpi(), NETWORKS[options.network]()
     images, labels = _noise(network, options.batch)
-    data = prepare(
-        network, images, labels, loss=None, class_weight=None, sample_weight=None,
-        validation_data=None, validation_fraction=0.0, seed=0,
-    )  # fmt: skip
+    data = _prepared(network, images, labels)
     engine = CompiledEngine(
         network, batch_size=options.batch // 2, loss=SoftmaxCrossEntropy(), threads=1
     )
@@ -164,10 +160,14 @@ def torch_rank(options: argparse.Namespace) -> None:
     import torch
     from torch import distributed, nn
 
+    from striate.model.preprocessing import Preprocessing
+
     torch.set_num_threads(1)
     distributed.init_process_group("gloo")
     network = NETWORKS[options.network]()
     images, labels = _noise(network, options.batch)
+    _prepared(network, images, labels)  # which may change weights
+    network.preprocessing = Preprocessing()
     own = slice(distributed.get_rank() * options.batch // 2, None)
     x = torch.from_numpy(images[own][: options.batch // 2].transpose(0, 3, 1, 2).copy())
     y = torch.from_numpy(labels[own][: options.batch // 2])
@@ -200,6 +200,15 @@ def torch_rank(options: argparse.Namespace) -> None:
     if distributed.get_rank() == 0:
         print(json.dumps({"PyTorch": min(found.values()), "check": check}))
     distributed.destroy_process_group()
+
+
+def _prepared(network: networks.Network, images: np.ndarray, labels: np.ndarray) -> Any:
+    from striate.training.prepare import prepare
+
+    return prepare(
+        network, images, labels, loss=None, class_weight=None, sample_weight=None,
+        validation_data=None, validation_fraction=0.0, seed=0,
+    )  # fmt: skip
 
 
 def _noise(network: networks.Network, batch: int) -> tuple[np.ndarray, np.ndarray]:
