@@ -30,10 +30,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import networks
 import numpy as np
+
+if TYPE_CHECKING:
+    from striate.ranks import Exchange
 
 NETWORKS: dict[str, Callable[[], networks.Network]] = {
     "LeNet-5": networks.lenet5,
@@ -133,15 +136,11 @@ def striate_rank(options: argparse.Namespace) -> None:
     from striate.training.grouped_step import GroupedStep
 
     exchange, network = mpi(), NETWORKS[options.network]()
-    images, labels = _noise(network, options.batch)
-    data = _prepared(network, images, labels)
+    whole = _batch(network, options.batch, exchange)
     engine = CompiledEngine(
         network, batch_size=options.batch // 2, loss=SoftmaxCrossEntropy(), threads=1
     )
     step, optimizer = GroupedStep(engine, network, exchange), AdamW()
-    given = {"epochs": 1, "batch_size": options.batch, "seed": 0, "groups": 2}
-    with data.training.batches(**given, reads_in_place=True, exchange=exchange) as source:
-        (whole,) = source
 
     def run() -> None:
         step(whole)
@@ -165,12 +164,10 @@ def torch_rank(options: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     distributed.init_process_group("gloo")
     network = NETWORKS[options.network]()
-    images, labels = _noise(network, options.batch)
-    _prepared(network, images, labels)  # which may change weights
-    network.preprocessing = Preprocessing()
-    own = slice(distributed.get_rank() * options.batch // 2, None)
-    x = torch.from_numpy(images[own][: options.batch // 2].transpose(0, 3, 1, 2).copy())
-    y = torch.from_numpy(labels[own][: options.batch // 2])
+    group = _batch(network, options.batch).groups[distributed.get_rank()]
+    network.preprocessing = Preprocessing()  # which the images have had
+    x = torch.from_numpy(group.images.transpose(0, 3, 1, 2).copy())
+    y = torch.from_numpy(group.targets.argmax(axis=1))
 
     check: list[float] = []
 
@@ -202,22 +199,27 @@ def torch_rank(options: argparse.Namespace) -> None:
     distributed.destroy_process_group()
 
 
-def _prepared(network: networks.Network, images: np.ndarray, labels: np.ndarray) -> Any:
+def _batch(network: networks.Network, size: int, exchange: Exchange | None = None) -> Any:
+    """A batch of noise in two groups, of a rank or whole, for a network that is ready for it."""
+    from striate.ranks.alone import ALONE
     from striate.training.prepare import prepare
 
-    return prepare(
-        network, images, labels, loss=None, class_weight=None, sample_weight=None,
-        validation_data=None, validation_fraction=0.0, seed=0,
-    )  # fmt: skip
-
-
-def _noise(network: networks.Network, batch: int) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(0)
-    images = random.normal(size=(batch, *network.input_shape))
+    images = random.normal(size=(size, *network.input_shape))
     # Already what striate would make of them, so that both see the same.
     images -= images.mean(axis=(0, 1, 2))
     images = (images / images.std(axis=(0, 1, 2))).astype(np.float32)
-    return images, random.integers(0, network.output_shape[0], batch)
+    labels = random.integers(0, network.output_shape[0], size)
+    data = prepare(
+        network, images, labels, loss=None, class_weight=None, sample_weight=None,
+        validation_data=None, validation_fraction=0.0, seed=0,
+    )  # fmt: skip
+    with data.training.batches(
+        epochs=1, batch_size=size, seed=0, groups=2, reads_in_place=exchange is not None,
+        exchange=exchange or ALONE,
+    ) as source:  # fmt: skip
+        (whole,) = source
+    return whole
 
 
 # --- how they are started ------------------------------------------------------------------------
@@ -330,33 +332,27 @@ def _load() -> str:
 
 
 def table(options: argparse.Namespace) -> int:
-    """Print the table of docs/machines.md."""
+    """Print the table of docs/machines.md, and what two machines were measured to need."""
     recorded = json.loads(Path(__file__).with_name("results.json").read_text())
     steps_of = {row["name"]: row["values"] for row in recorded["rows"] if row["unit"] == "ms"}
     print(
-        "| network | batch | MB | ms at 1 Gbit/s, 2 machines | measured | "
-        + " | ".join(f"{gbit} Gbit/s: 2, 8, 64 machines" for gbit in (1, 10, 100))
-        + " |\n|---|---|---|---|---|---|---|---|"
+        "| network | batch | bytes of a gradient | at 1 Gbit/s | at 10 Gbit/s | at 100 Gbit/s |\n"
+        "|---|---|---|---|---|---|"
     )
-    for name, build in TABLE.items():
-        numbers = build().parameter_count
+    sizes = {name: build().parameter_count for name, build in TABLE.items()}
+    for name, numbers in sizes.items():
         rate = 128e3 / steps_of[f"{name}, batch 128"]["striate"]  # images a second
-        found = measured(numbers, options)["striate"]
-        line = seconds_on_the_line(numbers, options.gbit)
         for batch in (1024, 8192):
             alone = batch / rate
-            shown = [
-                ", ".join(
-                    f"{100 * alone / (alone + n * seconds_on_the_line(numbers, gbit, n)):.0f} %"
-                    for n in (2, 8, 64)
-                )
+            left = [
+                [alone / (alone + n * seconds_on_the_line(numbers, gbit, n)) for n in (2, 8, 64)]
                 for gbit in (1, 10, 100)
             ]
-            print(
-                f"| {name} | {batch} | {4e-6 * numbers:.1f} | {1e3 * line:.1f} | "
-                f"{1e3 * found:.1f} | " + " | ".join(shown) + " |"
-            )
-    print(f"Measured at {options.gbit:g} Gbit/s; {_load()}")
+            shown = [", ".join(f"{100 * part:.0f}" for part in parts) + " %" for parts in left]
+            print(f"| {name} | {batch} | {4e-6 * numbers:.1f} MB | {' | '.join(shown)} |")
+    for name, numbers in sizes.items():
+        print(f"{name}: ", end="", flush=True)
+        exchange(argparse.Namespace(**vars(options) | {"numbers": numbers}))
     return 0
 
 
@@ -378,7 +374,7 @@ def steps(options: argparse.Namespace) -> int:
                 kept[peer].append(found[peer])
                 checks[peer] = found["check"]
         np.testing.assert_allclose(
-            checks["striate"], checks["PyTorch"], rtol=2e-3, atol=1e-5, err_msg=name
+            checks["striate"], checks["PyTorch"], rtol=1e-2, atol=1e-4, err_msg=name
         )
         own_time, theirs = (statistics.median(kept[peer]) for peer in ("striate", "PyTorch"))
         missed += theirs < 1.5 * own_time
