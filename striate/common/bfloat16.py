@@ -57,11 +57,11 @@ def add_rounded(left: Halves, right: Halves) -> None:
 
 def _rounded(numbers: Floats) -> npt.NDArray[np.uint32]:
     bits = numbers.view(np.uint32)
-    found: npt.NDArray[np.uint32] = bits >> 16
+    found: npt.NDArray[np.uint32] = bits >> np.uint32(16)
     found &= 1
     found += 0x7FFF
     found += bits
-    found >>= 16
+    found >>= np.uint32(16)
     is_nan = np.isnan(numbers)
     if is_nan.any():  # whose bits may have become those of other numbers
         found[is_nan] = _NAN

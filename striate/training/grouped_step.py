@@ -92,8 +92,8 @@ class GroupedStep:
             return StepOutcome(loss, outputs, None, None)
         if self._sum is None:
             gradient = VectorPart(self._network.flat.size, self._is_rounded)
-            statistics = VectorPart(self._network.state_flat.size)
-            self._sum = SharedSum(self._exchange, [gradient, statistics])
+            rest = VectorPart(self._network.state_flat.size)
+            self._sum = SharedSum(self._exchange, [gradient, rest])
             # What is compiled by one of a machine's ranks, the others find on its disk.
             found = self._exchange.leaders_first(lambda: self._groups(batch))
         else:
