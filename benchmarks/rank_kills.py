@@ -250,7 +250,7 @@ class Study:
         self, name: str, place: Path, ranks: int, given: Disturbance, what: str
     ) -> tuple[bool, bool]:
         """Start a training and disturb it; whether that was in time, and whether it was done."""
-        is_kill = given.number == signal.SIGKILL
+        is_kill, had_model = given.number == signal.SIGKILL, (place / MODEL).exists()
         ways = self._start(
             name, place, ranks, given.whom, EVERY if is_kill else 1, given.moment == "compiling"
         )
@@ -277,6 +277,9 @@ class Study:
             moment = "steps"  # it was written by then
         good = self._is_expected(ways, given, code, place)
         self._judge(what, name, place, watch, ways, good, f"ended with {code}")
+        is_done = (place / MODEL).exists() and not (place / CHECKPOINT).exists()
+        if code and is_done and not had_model and moment != "saving":
+            self.problems.append(f"{what}: training went on to its end all the same")
         self.table[f"{given.whom}, {moment}"][f"code {code}"] += 1
         if not is_kill and moment in ("steps", "checkpoint") and at and code == 143:
             more = watch.states[-1].step - at.step
