@@ -31,6 +31,7 @@ _ENDED, _OTHER = 2.0, 15.0
 not a rank of striate's."""
 _LOOK, _TURN = 0.25, 0.5
 """Seconds between two looks, and between what two neighbours say: the first one ends the other."""
+_TO_BE_HEARD = 1.0
 _EXIT_CODE, _LONGEST = 2, 60
 _MPICH = "hydra_pmi_proxy"
 
@@ -167,19 +168,20 @@ def _watch(process: int, rank: int, size: int) -> None:
             if not select.select([0], [], [], before * _TURN)[0]:
                 sys.stderr.write(f"striate: {said}\n")
                 sys.stderr.flush()
-                _ask(os.environ, process, _EXIT_CODE)
-                time.sleep(1.0)
-                os.kill(process, signal.SIGKILL)  # where nobody heard: its launcher ends the others
+                if _ask(os.environ, process, _EXIT_CODE):
+                    time.sleep(_TO_BE_HEARD)
+                os.kill(process, signal.SIGKILL)  # what has started it ends the others
             return
 
 
-def _ask(environment: Mapping[str, str], process: int, code: int) -> None:
-    """Ask MPICH's mpiexec to end all ranks, a process among them."""
+def _ask(environment: Mapping[str, str], process: int, code: int) -> bool:
+    """Ask MPICH's mpiexec to end all ranks, a process among them; whether it was asked."""
     handle = environment.get("PMI_FD", "")
     launcher = _parent(process)
     if handle.isdecimal() and launcher is not None and _read(launcher, "comm").strip() == _MPICH:
         with suppress(OSError):
-            os.write(int(handle), b"cmd=abort exitcode=%d\n" % code)
+            return os.write(int(handle), b"cmd=abort exitcode=%d\n" % code) > 0
+    return False
 
 
 def _shown(program: Sequence[str]) -> str:

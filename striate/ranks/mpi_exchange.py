@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
 import time
 from collections.abc import Sequence
@@ -90,8 +92,9 @@ class MPIExchange(Exchange):
                 time.sleep(_PAUSE)
 
 
+@functools.cache
 def connect() -> MPIExchange:
-    """Connect this process with all others that were started with it.
+    """Connect this process with all others that were started with it, once.
 
     Raises:
         ImportError: there is no MPI library.
@@ -109,6 +112,7 @@ def connect() -> MPIExchange:
         library = MPI.Get_library_version().split("\n")[0].strip("\0 ,")
         check_world(MPI.COMM_WORLD.size, library, launch)
         exchange = MPIExchange(MPI.COMM_WORLD)
+    atexit.register(exchange.leave)
     return exchange
 
 
