@@ -102,8 +102,7 @@ def neighbours(process: int) -> list[Neighbour]:
             )
             if environment.get("PMI_RANK", "").isdecimal():
                 words = _read(int(name), "cmdline").split("\0")
-                program = tuple(word for word in words[1:] if not word.startswith("-"))[:2]
-                found.append(Neighbour(int(environment["PMI_RANK"]), program or tuple(words[:1])))
+                found.append(Neighbour(int(environment["PMI_RANK"]), _program(words)))
     return found
 
 
@@ -182,6 +181,14 @@ def _ask(environment: Mapping[str, str], process: int, code: int) -> bool:
         with suppress(OSError):
             return os.write(int(handle), b"cmd=abort exitcode=%d\n" % code) > 0
     return False
+
+
+def _program(words: Sequence[str]) -> tuple[str, ...]:
+    """What tells one program from another in a command line: its name, or what Python runs, and the
+    first argument.
+    """
+    is_python = os.path.basename(words[0]).startswith("python")
+    return tuple(word for word in words[is_python:] if word and not word.startswith("-"))[:2]
 
 
 def _shown(program: Sequence[str]) -> str:

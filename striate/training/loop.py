@@ -180,8 +180,11 @@ def fit(
     before = {} if checkpoint is None and exchange.is_alone else facts_of_start(network)
     if not exchange.is_alone:
         machine = facts_of_machine(check_engine(engine), portable=portable)
-        size = {"size of the images": sizes(network.input_shape)}
-        agree(exchange, {**machine, **size, **before, **facts_of_network(network)}, APART, ALIKE)
+        aims = {
+            "size of the images": sizes(network.input_shape),
+            "classes": ", ".join(network.classes or ()),
+        }
+        agree(exchange, {**machine, **aims, **before, **facts_of_network(network)}, APART, ALIKE)
     settings = TrainingSettings(
         optimizer=optimizer,
         learning_rate=learning_rate,

@@ -44,6 +44,15 @@ def test_why_a_rank_waits_in_vain(
     assert told is None if said is None else told is not None and told.startswith(said), told
 
 
+def test_what_tells_programs_apart() -> None:
+    def told(line: str) -> tuple[str, ...]:
+        return gathering._program(line.split(" "))
+
+    assert told("/usr/bin/python3 -m striate train digits") == TRAIN
+    assert told("/usr/bin/python3.11 -I other.py") == OTHER
+    assert told("sleep 100 ") == ("sleep", "100")
+
+
 def test_what_waits_too_long_is_ended(tmp_path: Path) -> None:
     """Where nothing is known of the others: here nobody is a rank."""
     rank = """
