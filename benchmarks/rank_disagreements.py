@@ -133,7 +133,7 @@ def cases() -> list[Case]:
         other_images("a label", "rank 2 has other (images|labels)"),
         other_images("a missing file", "rank 2 has number of images 95, the others 96"),
         other_images("another class", "rank 2 has other images"),
-        other_images("another name of a class", "rank 2 has classes lefs, middle, right, the other"),
+        other_images("another name of a class", "rank 2 has classes lefs, middle, right"),
         odd("other data", "rank 2 has ", striate(*TRAIN.replace("images", "digits", 1).split())),
         odd("a missing folder", "rank 2: .*nowhere: no such file or folder",
             striate(*TRAIN.replace("images", "nowhere", 1).split())),

@@ -159,7 +159,8 @@ def start_ranks(processes: int, arguments: Sequence[str]) -> int:
     """
     require("mpi4py", "mpi", f"--processes {processes}")
     command = [*_starter(), "-n", str(processes), sys.executable, "-m", "striate", *arguments]
-    # In a session of its own: it gets the signals from here, each once.
+    # In a session of its own: it gets the signals from here. Its standard input is open while this
+    # process lives, see `_end_with_starter`.
     with InterruptHandler() as stop:
         started = subprocess.Popen(
             command,
@@ -238,3 +239,6 @@ def _end(started: subprocess.Popen[str]) -> None:
             started.wait(5)
         started.kill()
         started.wait()
+    if started.stdin is not None:
+        with suppress(OSError):
+            started.stdin.close()

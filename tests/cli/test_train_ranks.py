@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from striate.cli import training_ranks
+from striate.common.stop_signals import InterruptHandler
 from tests.cli.conftest import Run
 from tests.ranks.rank_threads import Table, ThreadExchange
 
@@ -147,6 +148,16 @@ def test_what_is_refused(
         assert len(lines) == is_heard, lines
         if is_heard:
             assert lines[0].startswith(f"striate: {'rank 1: ' * rank}{said}"), lines
+
+
+def test_the_end_of_the_command_that_started_them_stops_ranks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = [b"x", b""]
+    with InterruptHandler() as stop, monkeypatch.context() as patch:
+        patch.setattr(training_ranks.os, "read", lambda handle, size: given.pop(0))
+        training_ranks._end_with_starter()
+    assert stop.number == signal.SIGTERM and not given
 
 
 def test_without_what_starts_processes(
