@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from importlib.metadata import PackageNotFoundError, distribution
@@ -23,24 +25,24 @@ from striate.common.optional import require
 from striate.common.stop_signals import InterruptHandler, Stopped
 from striate.ranks.alone import ALONE
 from striate.ranks.exchange import Exchange
+from striate.ranks.gathering import end_all
 from striate.ranks.launched import Launch, launched
 
 _REFUSED = 2
 _OWN_CODES = (0, 1, 2, 129, 130, 143)
 """With which a rank ends by itself: any other code is of a process that was ended."""
+_FIRST_SPEAKS = 1.0
+"""Seconds for which others wait with what they have to say: the first one's end is theirs too."""
+_STARTER = "STRIATE_RANKS_STARTER"
+"""Is set for ranks that `start_ranks` has started."""
 
 
 class RankCommand(options.ResumableCommand):
     """A command that ranks carry out together: the first one says what is wrong with arguments."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        try:
+        with _unconnected(launched(os.environ)):
             return super().parse_args(ctx, args)
-        except click.UsageError:
-            launch = launched(os.environ)
-            if launch is None or launch.rank == 0:
-                raise
-            raise click.exceptions.Exit(_REFUSED) from None
 
 
 def has_to_start(processes: int | None) -> bool:
@@ -66,12 +68,15 @@ def as_rank(processes: int | None) -> Iterator[Exchange]:
         return
     from striate.ranks import mpi
 
-    exchange = mpi()
+    if launch.rank == 0 and os.environ.get(_STARTER):
+        threading.Thread(target=_end_with_starter, daemon=True).start()
+    with _unconnected(launch):
+        exchange = mpi()
     try:
         with _heard(exchange.is_first), _telling(exchange):
             _check_number(launch, processes)
             yield exchange
-            exchange.meet()  # the first one may still save and test
+        exchange.meet()  # the first one may still save and test; nobody meets it after that
     except (click.ClickException, StriateError, OSError):
         if exchange.is_first:
             raise
@@ -80,6 +85,38 @@ def as_rank(processes: int | None) -> Iterator[Exchange]:
         if exchange.is_first:
             raise
         raise click.exceptions.Exit(128 + stopped.number) from None
+
+
+def _end_with_starter() -> None:
+    """Stop this rank, and with it all, when the command that has started them is no more: then
+    standard input, which mpiexec hands on to the first rank, ends.
+    """
+    with suppress(OSError):
+        while os.read(0, 1):
+            pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@contextmanager
+def _unconnected(launch: Launch | None) -> Iterator[None]:
+    """A context in which ranks do not know each other yet: what fails on one, it says itself, and
+    ends all. What fails on all the first one says, before the others do.
+    """
+    try:
+        yield
+    except click.exceptions.Exit:
+        raise
+    except BaseException as error:
+        if launch is None:
+            raise
+        known = isinstance(error, click.ClickException | StriateError | OSError)
+        if launch.rank > 0:
+            time.sleep(_FIRST_SPEAKS)
+        atexit.register(end_all)  # once it is said
+        if launch.rank == 0 or not known:
+            raise
+        said = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        raise click.ClickException(f"rank {launch.rank}: {said}") from None
 
 
 def _check_number(launch: Launch, processes: int | None) -> None:
@@ -122,12 +159,14 @@ def start_ranks(processes: int, arguments: Sequence[str]) -> int:
     """
     require("mpi4py", "mpi", f"--processes {processes}")
     command = [*_starter(), "-n", str(processes), sys.executable, "-m", "striate", *arguments]
-    # In a session of its own: it gets the signals from here, each once.
+    # In a session of its own: it gets the signals from here. Its standard input is open while this
+    # process lives, see `_end_with_starter`.
     with InterruptHandler() as stop:
         started = subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            env={**os.environ, _STARTER: "1"},
             start_new_session=True,
             text=True,
             errors="replace",
@@ -200,3 +239,6 @@ def _end(started: subprocess.Popen[str]) -> None:
             started.wait(5)
         started.kill()
         started.wait()
+    if started.stdin is not None:
+        with suppress(OSError):
+            started.stdin.close()

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from striate.common.errors import StriateTypeError, StriateValueError
 from striate.common.stop_signals import InterruptHandler
+from striate.common.text import sizes
 from striate.common.words import explains_its_arguments
 from striate.data.dataset import DataError
 from striate.model.answers import Answers
@@ -183,7 +184,11 @@ def fit(
     before = {} if checkpoint is None and exchange.is_alone else facts_of_start(network)
     if not exchange.is_alone:
         machine = facts_of_machine(check_engine(engine), portable=portable)
-        agree(exchange, {**machine, **before, **facts_of_network(network)}, APART, ALIKE)
+        aims = {
+            "size of the images": sizes(network.input_shape),
+            "classes": ", ".join(network.classes or ()),
+        }
+        agree(exchange, {**machine, **aims, **before, **facts_of_network(network)}, APART, ALIKE)
     settings = TrainingSettings(
         optimizer=optimizer,
         learning_rate=learning_rate,
