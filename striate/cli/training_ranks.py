@@ -18,6 +18,7 @@ from striate.ranks import mpiexec
 from striate.ranks.alone import ALONE
 from striate.ranks.exchange import Exchange
 from striate.ranks.launched import Launch, launched
+from striate.ranks.launching.leash import end_with_parent
 from striate.ranks.mpiexec import OWN_CODES, MpiexecRun
 
 _REFUSED = 2
@@ -59,6 +60,7 @@ def as_rank(processes: int | None) -> Iterator[Exchange]:
         return
     from striate.ranks import mpi
 
+    end_with_parent()
     exchange = mpi()
     try:
         with _heard(exchange.is_first), _telling(exchange):

@@ -137,9 +137,18 @@ def _copy(source: TextIO, stream: TextIO, hear: Callable[[str], bool]) -> None:
     """Write what the processes print, but for what MPICH tells of signals and of those that were
     ended.
     """
-    is_theirs = True
-    for line in source:
-        is_theirs = is_theirs and not line.startswith(_TOLD_OF_KILLED)
-        if is_theirs and not line.startswith(("[mpiexec@", "[proxy:")) and hear(line):
-            stream.write(line)
-            stream.flush()
+    blank = ""  # with one begins what it tells
+    with source:
+        for line in source:
+            if line.startswith(_TOLD_OF_KILLED):
+                break
+            if line == "\n":
+                blank += line
+            elif not line.startswith(("[mpiexec@", "[proxy:")) and hear(line):
+                stream.write(blank + line)
+                stream.flush()
+                blank = ""
+        else:
+            stream.write(blank)
+        for _ in source:
+            pass

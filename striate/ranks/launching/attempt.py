@@ -15,13 +15,17 @@ from typing import NamedTuple
 
 from striate.common.stop_signals import InterruptHandler
 from striate.ranks.launching.cluster import Cluster, RunningProxy, Worker
+from striate.ranks.launching.leash import PARENT
 from striate.ranks.launching.on_worker import PYTHON
 from striate.ranks.mpiexec import OWN_CODES, MpiexecRun, program
 
 _COMMAND_LINE, _LAST_COMMAND_LINE = "HYDRA_LAUNCH: ", "HYDRA_LAUNCH_END"
 _UNDER_WAY = "striate: a rank is under way\n"
-_SHELL = f'printf "{_UNDER_WAY[:-1]}\\n"; exec "${{{PYTHON}:-python3}}" -m striate "$@"'
-_TOLD_AFTER, _PATIENCE = 20.0, 10.0
+_SHELL = (
+    f'{PARENT}=$PPID; export {PARENT}; printf "{_UNDER_WAY[:-1]}\\n"; '
+    f'exec "${{{PYTHON}:-python3}}" -m striate "$@"'
+)
+_TOLD_AFTER, _PATIENCE = 20.0, 5.0
 """Seconds until a note that workers are busy, and those that ends may take that follow from
 another one.
 """
@@ -77,7 +81,7 @@ class Attempt:
             stack.callback(self._end_proxies)
             run = stack.enter_context(MpiexecRun(self._command(), self._heard, quiet=True))
             code = run.wait(self._stop, lambda: self._look(run))
-        if code in OWN_CODES and not self._reason:
+        if code == 0 or (code in OWN_CODES and not self._reason):
             return Ending(code)
         if self._stop.number is not None:  # it may have come before ranks knew what to do
             return Ending(128 + self._stop.number)

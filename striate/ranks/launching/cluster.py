@@ -55,6 +55,7 @@ class Cluster(ABC):
     def __enter__(self) -> Cluster:
         return self
 
+    @abstractmethod
     def __exit__(self, *_: object) -> None:
         """Let the cluster go."""
 

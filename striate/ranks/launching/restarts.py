@@ -35,7 +35,7 @@ def launch(
     stop: InterruptHandler,
     tell: Callable[[str], None],
     start: Starter | None = None,
-    pause: float = _PAUSE,
+    pause: float | None = None,
 ) -> int:
     """Train on the workers of a cluster, and go on when some are lost; return the exit code.
 
@@ -48,7 +48,7 @@ def launch(
         stop: knows of signals.
         tell: prints a note.
         start: carries out one start; None for `Attempt`.
-        pause: seconds before each restart.
+        pause: seconds before each restart; None for what usually suffices.
 
     Raises:
         ValueError: some workers cannot train together; see also LostRanksError.
@@ -75,7 +75,7 @@ def launch(
                 "same command goes on from the last checkpoint if train has --resume"
             )
         tell(f"Ranks were lost ({ending.reason}); restart {restart + 1} of {restarts}")
-        if _is_stopped_within(pause, stop):
+        if _is_stopped_within(_PAUSE if pause is None else pause, stop):
             return 128 + (stop.number or 0)
         left = _left(cluster, checkpoint.parent, tell)
         places = dealt(left, min(wanted, sum(worker.most for worker in left)))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from striate.common.errors import StriateValueError
 from striate.common.text import quoted, reason
+from striate.ranks.launching import on_worker
 from striate.ranks.launching.cluster import Cluster, RunningProxy, Worker
 from striate.ranks.launching.own_address import own_address
 
@@ -46,12 +47,17 @@ class SshHosts(Cluster):
     def __init__(self, path: str) -> None:
         self._workers = read_hosts(path)
 
+    def __exit__(self, *_: object) -> None:
+        pass  # each proxy has a connection of its own
+
     def workers(self) -> list[Worker]:
         return list(self._workers)
 
     def look(self, workers: Sequence[Worker], folder: str, mark: str) -> Mapping[Worker, str]:
-        looking = {worker: self._started(worker, "look", folder, mark) for worker in workers}
-        found = {worker: _answer(process, _LOOKING) for worker, process in looking.items()}
+        away = [worker for worker in workers if not _is_here(worker.name)]
+        looking = {worker: self._started(worker, "look", folder, mark) for worker in away}
+        found = dict.fromkeys(workers, on_worker.look(folder, mark))
+        found.update({worker: _answer(process, _LOOKING) for worker, process in looking.items()})
         return {worker: said for worker, said in found.items() if said}
 
     def start(self, worker: Worker, ranks: int, command: Sequence[str]) -> RunningProxy:
@@ -149,6 +155,8 @@ def _answer(process: subprocess.Popen[str], seconds: float) -> str:
         return f"has not answered within {seconds:.0f} seconds"
     if process.returncode == 0:
         return ""
+    if process.returncode < 0:
+        return "what stood for it here was ended from outside"
     said = [line.strip() for line in (*err.splitlines(), *out.splitlines()) if line.strip()]
     last = said[-1] if said else f"exit code {process.returncode}"
     if process.returncode == _SSH_FAILED:
