@@ -48,9 +48,10 @@ class ThreadProxy(RunningProxy):
     def failure(self) -> str | None:
         return self.said or None
 
-    def end(self) -> None:
+    def end(self) -> str | None:
         self._thread.join(20)
         assert not self._thread.is_alive(), "a proxy has survived its mpiexec"
+        return None
 
 
 class HereCluster(Cluster):
@@ -91,8 +92,8 @@ class LostProxy(RunningProxy):
     def failure(self) -> str | None:
         return self._said
 
-    def end(self) -> None:
-        pass
+    def end(self) -> str | None:
+        return self._said
 
 
 @pytest.mark.parametrize(
@@ -250,7 +251,7 @@ def test_the_code_of_the_ranks(
 def test_a_rank_that_is_killed(
     ranks: Callable[[str], Path], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    ranks("test $PMI_RANK = 0 || kill -9 $$; exec sleep 60")
+    ranks("test $PMI_RANK = 0 || { sleep 0.2; kill -9 $$; }; exec sleep 60")
     found = attempt(HereCluster(A, B))
     assert found.code is None and found.has_begun and "ended" in found.reason
     assert capfd.readouterr() == ("", "")

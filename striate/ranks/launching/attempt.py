@@ -10,7 +10,6 @@ import shlex
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from typing import NamedTuple
 
 from striate.common.stop_signals import InterruptHandler
@@ -77,10 +76,12 @@ class Attempt:
 
     def carry_out(self) -> Ending:
         """Start all ranks, and wait for their end; a signal stops them after their step."""
-        with ExitStack() as stack:
-            stack.callback(self._end_proxies)
-            run = stack.enter_context(MpiexecRun(self._command(), self._heard, quiet=True))
-            code = run.wait(self._stop, lambda: self._look(run))
+        try:
+            with MpiexecRun(self._command(), self._heard, quiet=True) as run:
+                code = run.wait(self._stop, lambda: self._look(run))
+        finally:
+            self._end_proxies()
+        # Ranks that lose another one may fail by themselves, in time to say so.
         if code == 0 or (code in OWN_CODES and not self._reason):
             return Ending(code)
         if self._stop.number is not None:  # it may have come before ranks knew what to do
@@ -130,13 +131,15 @@ class Attempt:
             self._tell(f"Waiting for {self._cluster.kind}: {there}")
             self._tell_at = float("inf")
         for worker, proxy in self._proxies.items():
-            failure = None if self._reason else proxy.failure()
-            if failure is not None:
-                self._reason, self._failed_at = f"{worker.name}: {failure}", time.monotonic()
+            self._note_failure(worker, proxy.failure())
         # When a rank has failed, mpiexec ends by itself, and knows more.
         if self._failed_at is not None and time.monotonic() > self._failed_at + _PATIENCE:
             run.kill()
 
     def _end_proxies(self) -> None:
-        for proxy in self._proxies.values():
-            proxy.end()
+        for worker, proxy in self._proxies.items():
+            self._note_failure(worker, proxy.end())
+
+    def _note_failure(self, worker: Worker, failure: str | None) -> None:
+        if failure and not self._reason:
+            self._reason, self._failed_at = f"{worker.name}: {failure}", time.monotonic()

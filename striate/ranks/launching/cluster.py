@@ -39,8 +39,10 @@ class RunningProxy(ABC):
         """Why it has ended, or its worker is lost; None while it runs, and if it has ended well."""
 
     @abstractmethod
-    def end(self) -> None:
-        """Let it end soon; it may have ended. Its ranks have ended, or `mpiexec` has."""
+    def end(self) -> str | None:
+        """Wait for its end, and see to it that it comes: its ranks have ended, or `mpiexec` has.
+        Return why the worker is lost, if it is; how the proxy has ended does not matter any more.
+        """
 
 
 class Cluster(ABC):

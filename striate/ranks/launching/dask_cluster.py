@@ -18,7 +18,7 @@ from striate.ranks.launching.own_address import own_address
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-_CONNECTING, _ENDING, _KNOWN_FOR = 20.0, 10.0, 1.0
+_CONNECTING, _ENDING, _INTERVAL, _KNOWN_FOR = 20.0, 10.0, 0.1, 1.0
 """Seconds."""
 
 
@@ -102,19 +102,24 @@ class _DaskProxy(RunningProxy):
         self._cluster, self._worker, self._future = cluster, worker, future
 
     def failure(self) -> str | None:
-        if self._future.status == "finished":
-            return self._future.result() or None
+        return self._future.result() or None if self._has_returned() else self._loss()
+
+    def end(self) -> str | None:
+        until = time.monotonic() + _ENDING
+        try:
+            while not self._has_returned() and not self._loss() and time.monotonic() < until:
+                time.sleep(_INTERVAL)
+            return None if self._has_returned() else self._loss() or "does not end its ranks"
+        except (StriateValueError, OSError, TimeoutError) as error:
+            return f"does not answer any more ({reason(error)})"
+        finally:
+            self._future.cancel()
+
+    def _has_returned(self) -> bool:
+        return bool(self._future.status == "finished")
+
+    def _loss(self) -> str | None:
         if self._future.status == "pending":
             return None if self._worker.name in self._cluster.known() else "the worker is gone"
-        error = self._future.exception(timeout=_ENDING) if self._future.done() else None
+        error = self._future.exception() if self._future.status == "error" else None
         return f"its task is lost ({self._future.status if error is None else reason(error)})"
-
-    def end(self) -> None:
-        from distributed import wait
-
-        try:
-            if self.failure() is None:
-                wait([self._future], timeout=_ENDING)
-        except (StriateValueError, OSError, TimeoutError):
-            return  # there is nobody any more who could be told
-        self._future.cancel()

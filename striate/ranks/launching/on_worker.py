@@ -91,10 +91,15 @@ def _end_after(until: Callable[[], object], proxy: subprocess.Popen[str]) -> Non
         proxy.terminate()
 
 
+def _end_of_input() -> None:
+    while os.read(0, 1):  # not by sys.stdin, whose lock would be held when Python ends
+        pass
+
+
 def main(arguments: Sequence[str]) -> int:
     """One of the two, for who has only a command line."""
     what, *rest = arguments
-    said = look(rest[0], rest[1]) if what == "look" else run(rest, until=sys.stdin.buffer.read)
+    said = look(rest[0], rest[1]) if what == "look" else run(rest, until=_end_of_input)
     print(said)
     return 0 if not said else 1
 

@@ -59,7 +59,10 @@ class RayCluster(Cluster):
         asked = {w: self._submitted(w, 0, on_worker.look, folder, mark) for w in workers}
         if asked:
             self._ray.wait(list(asked.values()), num_returns=len(asked), timeout=_LOOKING)
-        found = {worker: self.said_by(task, "does not answer") for worker, task in asked.items()}
+        found = {
+            worker: "".join(self.returned(task)) if self.has_ended(task) else "does not answer"
+            for worker, task in asked.items()
+        }
         return {worker: said for worker, said in found.items() if said}
 
     def start(self, worker: Worker, ranks: int, command: Sequence[str]) -> RunningProxy:
@@ -73,20 +76,21 @@ class RayCluster(Cluster):
     def __exit__(self, *_: object) -> None:
         self._ray.shutdown()
 
-    def said_by(self, task: Any, meanwhile: str) -> str:
-        """What a task has returned, or why it has not; `meanwhile`, as long as it is under way."""
-        if not self._ray.wait([task], timeout=0)[0]:
-            return meanwhile
+    def has_ended(self, task: Any, seconds: float = 0.0) -> bool:
+        """Whether a task has ended, after so long at most."""
+        return bool(self._ray.wait([task], timeout=seconds)[0])
+
+    def returned(self, task: Any) -> tuple[str, str]:
+        """What a task that has ended has returned, and why it has not."""
         try:
-            return str(self._ray.get(task))
+            return str(self._ray.get(task)), ""
         except self._ray.exceptions.RayError as error:
             last = [line for line in str(error).splitlines() if line.strip()][-1:]
-            return f"its task is lost ({''.join(last).strip() or type(error).__name__})"
+            return "", f"its task is lost ({''.join(last).strip() or type(error).__name__})"
 
-    def end(self, task: Any) -> None:
-        """Let a task end soon."""
-        if not self._ray.wait([task], timeout=_ENDING)[0]:
-            self._ray.cancel(task, force=True)
+    def cancel(self, task: Any) -> None:
+        """End a task that does not end by itself."""
+        self._ray.cancel(task, force=True)
 
     def _submitted(self, worker: Worker, processors: int, function: Any, *arguments: Any) -> Any:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -103,10 +107,15 @@ class _RayProxy(RunningProxy):
         self._cluster, self._task = cluster, task
 
     def failure(self) -> str | None:
-        return self._cluster.said_by(self._task, "") or None
+        if not self._cluster.has_ended(self._task):
+            return None
+        return "".join(self._cluster.returned(self._task)) or None
 
-    def end(self) -> None:
-        self._cluster.end(self._task)
+    def end(self) -> str | None:
+        if self._cluster.has_ended(self._task, _ENDING):
+            return self._cluster.returned(self._task)[1] or None
+        self._cluster.cancel(self._task)
+        return "does not end its ranks"
 
 
 @contextmanager

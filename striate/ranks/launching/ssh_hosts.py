@@ -97,15 +97,17 @@ class _RemoteProxy(RunningProxy):
         self._said: str | None = None
 
     def failure(self) -> str | None:
-        if self._process.poll() in (None, 0):
-            return None
+        return None if self._process.poll() is None else self._ended() or None
+
+    def end(self) -> str | None:
+        said = self._ended()
+        is_lost = self._process.returncode == _SSH_FAILED or self._process.returncode < 0
+        return said if is_lost else None
+
+    def _ended(self) -> str:
         if self._said is None:
             self._said = _answer(self._process, _ENDING)
         return self._said
-
-    def end(self) -> None:
-        if self._process.poll() is None:
-            _answer(self._process, _ENDING)
 
 
 def read_hosts(path: str) -> list[Worker]:
