@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from shutil import which
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TextIO
 
 from striate.common.errors import StriateImportError
@@ -56,12 +57,14 @@ def program(name: str, who: str) -> str:
 class MpiexecRun:
     """A run of `mpiexec`, in a session of its own: it gets signals from here, each once.
 
-    Left as a context, it is ended if it has not ended.
+    Left as a context, it is ended if it has not ended. The standard input of the first rank ends
+    with it, or with this process.
 
     Args:
         command: with all arguments.
         hear: is given each line that the processes print to standard output, and returns whether
             it is one of theirs, to be printed; in a thread of its own.
+        environment: variables besides those of this process.
         quiet: whether what `mpiexec` itself says to standard error is left out.
     """
 
@@ -70,13 +73,15 @@ class MpiexecRun:
         command: Sequence[str],
         hear: Callable[[str], bool] = lambda line: True,
         *,
+        environment: Mapping[str, str] = MappingProxyType({}),
         quiet: bool = False,
     ) -> None:
         self._started = subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if quiet else None,
+            env={**os.environ, **environment},
             start_new_session=True,
             text=True,
             errors="replace",
@@ -106,6 +111,8 @@ class MpiexecRun:
             with suppress(subprocess.TimeoutExpired):
                 self._started.wait(_PATIENCE)
             self.kill()
+        if self._started.stdin is not None:
+            self._started.stdin.close()
         for copy in self._copies:
             copy.join(_PATIENCE)
 

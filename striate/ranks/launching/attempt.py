@@ -6,6 +6,7 @@ connect. Workers run them, whatever it is that reaches the workers.
 
 from __future__ import annotations
 
+import math
 import shlex
 import threading
 import time
@@ -70,9 +71,9 @@ class Attempt:
         self._all_told = threading.Event()
         self._under_way = 0
         self._proxies: dict[Worker, RunningProxy] = {}
-        self._reason = ""
-        self._failed_at: float | None = None
-        self._tell_at = float("inf")
+        self._failed = self._lost = ""
+        self._is_given_up = False
+        self._tell_at = self._wait_until = math.inf
 
     def carry_out(self) -> Ending:
         """Start all ranks, and wait for their end; a signal stops them after their step."""
@@ -82,11 +83,12 @@ class Attempt:
         finally:
             self._end_proxies()
         # Ranks that lose another one may fail by themselves, in time to say so.
-        if code == 0 or (code in OWN_CODES and not self._reason):
+        if code == 0 or (code in OWN_CODES and not self._lost):
             return Ending(code)
         if self._stop.number is not None:  # it may have come before ranks knew what to do
             return Ending(128 + self._stop.number)
-        return Ending(None, self._reason or "a rank was ended from outside", self._has_begun)
+        reason = self._lost or (self._failed if self._is_given_up else "")
+        return Ending(None, reason or "a rank was ended from outside", self._has_begun)
 
     @property
     def _has_begun(self) -> bool:
@@ -129,17 +131,19 @@ class Attempt:
         if self._proxies and not self._has_begun and time.monotonic() > self._tell_at:
             there = f"{self._under_way} of {self._ranks} ranks are under way"
             self._tell(f"Waiting for {self._cluster.kind}: {there}")
-            self._tell_at = float("inf")
+            self._tell_at = math.inf
         for worker, proxy in self._proxies.items():
-            self._note_failure(worker, proxy.failure())
+            failure = None if self._failed else proxy.failure()
+            if failure is not None:
+                self._failed = f"{worker.name}: {failure}"
+                self._wait_until = time.monotonic() + _PATIENCE
         # When a rank has failed, mpiexec ends by itself, and knows more.
-        if self._failed_at is not None and time.monotonic() > self._failed_at + _PATIENCE:
+        if time.monotonic() > self._wait_until:
+            self._is_given_up = True
             run.kill()
 
     def _end_proxies(self) -> None:
         for worker, proxy in self._proxies.items():
-            self._note_failure(worker, proxy.end())
-
-    def _note_failure(self, worker: Worker, failure: str | None) -> None:
-        if failure and not self._reason:
-            self._reason, self._failed_at = f"{worker.name}: {failure}", time.monotonic()
+            loss = proxy.end()
+            if loss is not None:
+                self._lost = self._lost or f"{worker.name}: {loss}"
