@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import select
+import shlex
+import subprocess
 import sys
 import threading
 import time
@@ -14,6 +18,7 @@ from striate.common.errors import StriateValueError
 from striate.ranks.launching import on_worker
 from striate.ranks.launching.attempt import Attempt, Ending
 from striate.ranks.launching.cluster import Cluster, RunningProxy, Worker, dealt
+from striate.ranks.launching.leash import PARENT
 from striate.ranks.launching.restarts import LostRanksError, launch
 from striate.ranks.launching.ssh_hosts import SshHosts, read_hosts
 
@@ -376,3 +381,21 @@ def test_what_a_worker_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(on_worker, "find_spec", lambda name: None)
     assert on_worker.look(str(tmp_path), "mark").startswith("has no mpi4py")
     assert on_worker.run(["/nowhere/proxy"]).startswith("/nowhere/proxy cannot be started (No")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell stands for the proxy")
+def test_a_rank_ends_when_its_proxy_is_killed() -> None:
+    code = (
+        "import os, time; from striate.ranks.launching.leash import end_with_parent; "
+        "end_with_parent(); print(os.getpid(), flush=True); time.sleep(60)"
+    )
+    script = f"{PARENT}=$$ {shlex.quote(sys.executable)} -c {shlex.quote(code)} & wait"
+    with subprocess.Popen(["/bin/sh", "-c", script], stdout=subprocess.PIPE, text=True) as shell:
+        assert shell.stdout is not None
+        rank = int(shell.stdout.readline())
+        assert select.select([shell.stdout], [], [], 0.5)[0] == [], "it has ended too early"
+        shell.kill()
+        # The pipe is closed when nobody holds it any more.
+        assert shell.stdout.read() == ""
+    with pytest.raises(ProcessLookupError):
+        os.kill(rank, 0)

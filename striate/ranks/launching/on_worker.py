@@ -19,13 +19,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
 
-from striate.common.version import __version__
 from striate.ranks.mpiexec import installed_program
 
 PYTHON = "STRIATE_RANK_PYTHON"
 """The variable that tells ranks the Python of their worker."""
 PROXY = "hydra_pmi_proxy"
-VERSION = __version__
 _LAST = 2000
 """The last characters of what a proxy says that are kept."""
 

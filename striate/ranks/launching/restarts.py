@@ -6,6 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 
 from striate.common.errors import StriateValueError
@@ -60,7 +61,7 @@ def launch(
     begun = _state(checkpoint)
     places = dealt(_ready(cluster, checkpoint.parent), ranks)
     wanted = sum(places.values())
-    for restart in range(restarts + 1):
+    for restart in count():
         tell(_told(cluster, places))
         # A checkpoint that was there before may be of another training.
         resumed = restart > 0 and _state(checkpoint) not in (None, begun)
@@ -79,7 +80,7 @@ def launch(
             return 128 + (stop.number or 0)
         left = _left(cluster, checkpoint.parent, tell)
         places = dealt(left, min(wanted, sum(worker.most for worker in left)))
-    raise AssertionError("the last restart returns or raises")
+    raise AssertionError("a count has no end")
 
 
 def _ready(cluster: Cluster, folder: Path) -> list[Worker]:
