@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -14,7 +15,7 @@ from striate.common.text import reason
 from striate.ranks.launching import on_worker
 from striate.ranks.launching.cluster import Cluster, RunningProxy, Worker
 
-_LOOKING, _ENDING = 60.0, 10.0
+_CONNECTING, _LOOKING, _ENDING = 10.0, 60.0, 10.0
 """Seconds."""
 
 
@@ -38,6 +39,7 @@ class RayCluster(Cluster):
 
         self._ray: Any = ray
         try:
+            _check_that_it_answers(address)
             with _own_signals():
                 ray.init(address, log_to_driver=False, logging_level="ERROR")
         except (OSError, ValueError, RuntimeError) as error:
@@ -116,6 +118,13 @@ class _RayProxy(RunningProxy):
             return self._cluster.returned(self._task)[1] or None
         self._cluster.cancel(self._task)
         return "does not end its ranks"
+
+
+def _check_that_it_answers(address: str) -> None:
+    """Raise OSError if nobody listens at an address "host:port": Ray would ask for minutes."""
+    host, _, port = address.rpartition(":")
+    if port.isdecimal() and "/" not in host:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECTING).close()
 
 
 @contextmanager
