@@ -13,6 +13,7 @@ import pytest
 
 from striate.cli import training_ranks
 from striate.common.stop_signals import InterruptHandler
+from striate.ranks import mpiexec
 from tests.cli.conftest import Run
 from tests.ranks.rank_threads import Table, ThreadExchange
 
@@ -164,10 +165,10 @@ def test_without_what_starts_processes(
     train: list[str], striate: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing(name: str) -> None:
-        raise training_ranks.PackageNotFoundError(name)
+        raise mpiexec.PackageNotFoundError(name)
 
-    monkeypatch.setattr(training_ranks, "distribution", missing)
-    monkeypatch.setattr(training_ranks, "which", lambda name: None)
+    monkeypatch.setattr(mpiexec, "distribution", missing)
+    monkeypatch.setattr(mpiexec, "which", lambda name: None)
     outcome = striate(*train, "--processes", 2)
     assert outcome.code == 2 and outcome.err == (
         "striate: --processes: there is no mpiexec to start processes with: pip install "
