@@ -29,6 +29,7 @@ def how_to_fit(
         "exact": chosen.exact,
         "bfloat16": chosen.bfloat16,
         "portable": chosen.portable,
+        "exchange": chosen.exchange,
     }
 
 
@@ -55,7 +56,6 @@ def fit_network(
         validation_fraction=validation_fraction(chosen, task),
         early_stopping=chosen.patience,
         progress=not chosen.quiet,
-        exchange=chosen.exchange,
         checkpoint=checkpoint,
         resume="any" if chosen.resume == "any" else chosen.resume is not None,
     )

@@ -53,6 +53,9 @@ class FromBackbone(Trainer):
         super().__init__(chosen)
         self.settings = _settings(chosen)
 
+    def before_loading(self) -> None:
+        """Wait for nothing: the backbone says what images it reads."""
+
     def load(self) -> tuple[Dataset, HeldOut]:
         """Load the images as the backbone reads them."""
         from striate.transfer.backbone import find_backbone

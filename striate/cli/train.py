@@ -75,11 +75,24 @@ def _train(exchange: Exchange, given: dict[str, Any]) -> int:
     chosen = TrainOptions(asked, tables=LabelArguments.taken_from(given), **given)
     if not exchange.is_alone:
         chosen = chosen.for_rank(exchange)
+        _agree_on_course(chosen, finds_rate)
     if chosen.backbone is None:
         return carry_out(FromScratch(chosen, finds_rate))
     if finds_rate:
         raise click.ClickException("--from has no --lr auto: give a number, or leave it out")
     return carry_out(FromBackbone(chosen))
+
+
+def _agree_on_course(chosen: TrainOptions, finds_rate: bool) -> None:
+    """Check that all ranks have the options that decide where they meet before training begins."""
+    from striate.ranks.agree import APART, SAME, agree
+
+    course = {
+        "--minutes": chosen.minutes,
+        "--lr": found_rate.AUTO if finds_rate else None,
+        "--from": chosen.backbone,
+    }
+    agree(chosen.exchange, course, APART, SAME)
 
 
 class FromScratch(Trainer):
@@ -113,10 +126,18 @@ class FromScratch(Trainer):
             self.timed = TimedTraining(chosen, self.described, partial(_adapted, chosen))
         self.plan: dict[str, Any] = {}
 
+    def before_loading(self) -> None:
+        """Wait for the size of the images, where the time that there is decides on it."""
+        if self.timed is not None:
+            self.timed.before_loading()
+
     def load(self) -> tuple[Dataset, HeldOut]:
         """Load the images, and set some aside if there are enough."""
         side = None if self.timed is None else self.timed.side_for
-        return hold_out(self.chosen, load_source(self.chosen, longest_side=side))
+        dataset = load_source(self.chosen, longest_side=side)
+        if self.timed is not None:
+            self.timed.after_loading()
+        return hold_out(self.chosen, dataset)
 
     def prepare(self, task: TrainingTask, out: str) -> None:
         """Choose the network and its training."""

@@ -85,11 +85,10 @@ class TrainOptions:
         Raises:
             ClickException: an option is for a single process.
         """
-        for name, value in (("--from", self.backbone), ("--minutes", self.minutes)):
-            if value is not None:
-                raise click.ClickException(
-                    f"{name} is for a single process: leave it out, or train in one"
-                )
+        if self.backbone is not None:
+            raise click.ClickException(
+                "--from is for a single process: leave it out, or train in one"
+            )
         own: dict[str, Any] = {} if exchange.is_first else {"quiet": True, "check": False}
         return replace(self, exchange=exchange, threads=self.threads or exchange.threads, **own)
 

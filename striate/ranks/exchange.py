@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, ParamSpec, TypeVar
 
 from striate.common.arrays import Array, Floats
-from striate.common.errors import StriateError
+from striate.common.errors import StriateError, StriateValueError
 from striate.common.stop_signals import held
 from striate.common.text import choices
 
@@ -134,6 +134,22 @@ class Exchange(ABC):
         done = work()
         if self.is_leader:
             self.meet()
+        return done
+
+    def all_or_none(self, work: Callable[[], T]) -> T:
+        """Do some work that a rank may be refused, such as to take memory: then it is to all.
+
+        Raises:
+            StriateValueError: `work` raises it, here or elsewhere.
+        """
+        try:
+            done = work()
+        except StriateValueError as error:
+            self.meet(_sentence(error).encode("utf-8", "replace"))
+            raise
+        for rank, sentence in enumerate(self.meet()):
+            if sentence:
+                raise StriateValueError(f"rank {rank}: {sentence.decode('utf-8', 'replace')}")
         return done
 
     @contextmanager
