@@ -8,7 +8,7 @@ groups of each batch of the training.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from striate.common.arrays import Array, Floats
 from striate.data.rows import rows_of
 from striate.network import Network
-from striate.ranks.agree import ALIKE, APART, agree
+from striate.ranks.agree import ALIKE, APART, SAME, agree
 from striate.ranks.exchange import Exchange
 from striate.ranks.from_first import SharedFinding
 from striate.ranks.led_work import LedWork
@@ -77,18 +77,18 @@ class TransferWork:
         self._progress: OnProgress | None = None
         self._led: LedWork[Any] = LedWork(exchange, self._do)
         if not exchange.is_alone:
-            agree(exchange, self._facts(), APART, ALIKE)
+            agree(exchange, facts_of_machine("llvm", portable=False), APART, ALIKE)
+            agree(exchange, self._facts(), APART, SAME)
 
     def _facts(self) -> dict[str, Any]:
         network, targets = self._backbone.network, self.targets
         return {
-            **facts_of_machine("llvm", portable=False),
             **facts_of_start(network),
             **facts_of_network(network),
             "images": content_of(self.images),
             "labels": content_of(targets.trained),
             "weights": None if targets.weights is None else content_of(targets.weights),
-            "training": self.settings.description,
+            **{name.replace("_", " "): value for name, value in asdict(self.settings).items()},
             "seed": self._seed,
         }
 
