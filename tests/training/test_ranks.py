@@ -79,16 +79,16 @@ def test_a_learning_rate_is_searched_together() -> None:
     def searched(exchange: Exchange, **options: Any) -> Any:
         made = network()
         curve = made.find_learning_rate(
-            IMAGES, LABELS, steps=12, batch_size=96, groups=3, seed=2, augment=Augment(mixup=0.3),
-            class_weight="balanced", engine="numpy", exchange=exchange, **options,
+            IMAGES[:80], LABELS[:80], steps=10, batch_size=32, groups=2, seed=2, engine="numpy",
+            augment=Augment(mixup=0.3), class_weight="balanced", exchange=exchange, **options,
         )  # fmt: skip
         return curve.to_dict(), digest_of(made.flat, made.state_flat), made.preprocessing
 
     expected = searched(ALONE)
     assert expected[1] == digest_of(network().flat, network().state_flat)
-    assert on_ranks(4, searched) == [expected] * 4
+    assert on_ranks(3, searched) == [expected] * 3
     errors = with_ranks(2, lambda exchange: searched(exchange, highest=1.0 + exchange.rank))
-    assert all("12 steps from 1e-06 to 1, rank 1 has" in str(error) for error in errors), errors
+    assert all("10 steps from 1e-06 to 1, rank 1 has" in str(error) for error in errors), errors
 
 
 def test_threads_and_ranks() -> None:

@@ -58,7 +58,7 @@ def made_by(exchange: Exchange, rate: float = 0.03, **options: Any) -> Any:
     weights = np.linspace(1, 2, COUNT)
     targets = ClassTargets(labels, 3, weights)
     transfer = Transfer(
-        backbone(), settings=FineTuning(epochs=5, learning_rate=rate, groups=3), seed=4, threads=1,
+        backbone(), settings=FineTuning(epochs=4, learning_rate=rate, groups=3), seed=4, threads=1,
         fit_options={"progress": False}, exchange=exchange, **options,
     )  # fmt: skip
     if not exchange.is_first:
@@ -69,18 +69,11 @@ def made_by(exchange: Exchange, rate: float = 0.03, **options: Any) -> Any:
     return digest_of(made.network.flat, made.network.state_flat), made.notes[1:]
 
 
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({}, "kept"),
-        ({"tune": True, "mirror": True}, "Trained on from b on"),
-        ({"rate": 1e30}, "diverged at a learning rate of 1e+30"),
-    ],
-)
-def test_the_same_network(options: dict[str, Any], said: str) -> None:
-    expected = made_by(ALONE, **options)
-    assert said in "".join(expected[1]), expected
-    assert on_ranks(2, lambda exchange: made_by(exchange, **options)) == [expected, None]
+def test_the_same_network() -> None:
+    """A trial on some of the images, and a second training with all of them."""
+    expected = made_by(ALONE, mirror=True)
+    assert ": kept" in "".join(expected[1]), expected
+    assert on_ranks(2, lambda exchange: made_by(exchange, mirror=True)) == [expected, None]
 
 
 def test_training_that_diverges_ends_all() -> None:
