@@ -9,9 +9,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+ADDRESSES = ("10.77.0.1", "10.77.0.2")
 
 
 def mpiexec() -> str:
@@ -40,8 +43,7 @@ def two_machines(gbit: float | None = None) -> Iterator[tuple[list[str], dict[st
     Args:
         gbit: what the line between them carries, in Gbit/s; None for as much as it can.
     """
-    names = [f"striate-{os.getpid()}-{end}" for end in "ab"]
-    addresses = ("10.77.0.1", "10.77.0.2")
+    names, addresses = [f"striate-{os.getpid()}-{end}" for end in "ab"], ADDRESSES
 
     def run(*command: str) -> None:
         subprocess.run(command, check=True)
@@ -68,6 +70,8 @@ def two_machines(gbit: float | None = None) -> Iterator[tuple[list[str], dict[st
                 if gbit is not None:
                     run(*inside, "tc", "qdisc", "add", "dev", "sa", "root", "tbf", "rate",
                         f"{gbit}gbit", "burst", "256kb", "latency", "50ms")  # fmt: skip
+            for name in names:
+                _wait_for_line(name)
             yield (
                 ["ip", "netns", "exec", names[0], mpiexec(), "-launcher", "ssh", "-launcher-exec",
                  str(launcher), "-hosts", ",".join(addresses), "-iface", "sa", "-ppn", "1"],
@@ -76,3 +80,16 @@ def two_machines(gbit: float | None = None) -> Iterator[tuple[list[str], dict[st
         finally:
             for name in names:
                 subprocess.run(["ip", "netns", "delete", name], check=False)
+
+
+def _wait_for_line(space: str) -> None:
+    """Return when the line of a namespace is up, which takes a moment."""
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        state = subprocess.run(
+            ["ip", "-n", space, "link", "show", "sa"], capture_output=True, text=True, check=True
+        )
+        if "state UP" in state.stdout:
+            return
+        time.sleep(0.05)
+    raise SystemExit(f"the line of the namespace {space} does not come up")
