@@ -20,20 +20,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import networks
 import numpy as np
+from rank_machines import ADDRESSES, mpiexec, two_machines
 
 if TYPE_CHECKING:
     from striate.ranks import Exchange
@@ -225,7 +223,6 @@ def _batch(network: networks.Network, size: int, exchange: Exchange | None = Non
 # --- how they are started ------------------------------------------------------------------------
 
 
-ADDRESSES = ("10.77.0.1", "10.77.0.2")
 PATIENCE = 600
 """Seconds that a command may take."""
 
@@ -236,68 +233,6 @@ def told(command: list[str], **options: Any) -> dict[str, Any]:
         command, stdout=subprocess.PIPE, text=True, check=True, timeout=PATIENCE, **options
     )
     return json.loads(done.stdout.strip().splitlines()[-1])
-
-
-@contextmanager
-def two_machines(gbit: float) -> Iterator[tuple[list[str], dict[str, str]]]:
-    """How to start two ranks in two network namespaces, and their environment."""
-    names, addresses = ("striate-a", "striate-b"), ADDRESSES
-
-    def run(*command: str) -> None:
-        subprocess.run(command, check=True)
-
-    with tempfile.TemporaryDirectory() as folder:
-        launcher = Path(folder, "launcher")
-        # Hydra calls it with the name of a host, which is the address of one here, and a command.
-        cases = " ".join(f"{ip}) space={name};;" for name, ip in zip(names, addresses, strict=True))
-        launcher.write_text(
-            '#!/bin/sh\nwhile [ "${1#-}" != "$1" ]; do shift; done  # options of ssh\n'
-            f'case "$1" in {cases} esac\nshift\nexec ip netns exec "$space" sh -c "$*"\n'
-        )
-        launcher.chmod(0o755)
-        try:
-            for name in names:
-                run("ip", "netns", "add", name)
-            run("ip", "link", "add", "sa", "netns", names[0], "type", "veth",
-                "peer", "name", "sa", "netns", names[1])  # fmt: skip
-            for name, address in zip(names, addresses, strict=True):
-                inside = ("ip", "netns", "exec", name)
-                run(*inside, "ip", "address", "add", f"{address}/24", "dev", "sa")
-                run(*inside, "ip", "link", "set", "sa", "up")
-                run(*inside, "ip", "link", "set", "lo", "up")
-                run(*inside, "tc", "qdisc", "add", "dev", "sa", "root", "tbf", "rate",
-                    f"{gbit}gbit", "burst", "256kb", "latency", "50ms")  # fmt: skip
-            for name in names:
-                _wait_for_line(name)
-            yield (
-                ["ip", "netns", "exec", names[0], mpiexec(), "-launcher", "ssh", "-launcher-exec",
-                 str(launcher), "-hosts", ",".join(addresses), "-iface", "sa", "-ppn", "1"],
-                {"UCX_TLS": "tcp", "UCX_NET_DEVICES": "sa", "FI_PROVIDER": "tcp"},
-            )  # fmt: skip
-        finally:
-            for name in names:
-                subprocess.run(["ip", "netns", "delete", name], check=False)
-
-
-def _wait_for_line(space: str) -> None:
-    """Return when the line of a namespace is up, which takes a moment."""
-    until = time.monotonic() + 10
-    while time.monotonic() < until:
-        state = subprocess.run(
-            ["ip", "-n", space, "link", "show", "sa"], capture_output=True, text=True, check=True
-        )
-        if "state UP" in state.stdout:
-            return
-        time.sleep(0.05)
-    raise SystemExit(f"the line of the namespace {space} does not come up")
-
-
-def mpiexec() -> str:
-    found = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}{os.pathsep}"
-                         + os.environ["PATH"])  # fmt: skip
-    if found is None:
-        raise SystemExit("there is no mpiexec: pip install 'striate[mpi]'")
-    return found
 
 
 def measured(numbers: int, options: argparse.Namespace) -> dict[str, float]:

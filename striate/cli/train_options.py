@@ -80,16 +80,7 @@ class TrainOptions:
     exchange: Exchange = ALONE
 
     def for_rank(self, exchange: Exchange) -> TrainOptions:
-        """Return the options of one of several processes.
-
-        Raises:
-            ClickException: an option is for a single process.
-        """
-        for name, value in (("--from", self.backbone), ("--minutes", self.minutes)):
-            if value is not None:
-                raise click.ClickException(
-                    f"{name} is for a single process: leave it out, or train in one"
-                )
+        """Return the options of one of several processes."""
         own: dict[str, Any] = {} if exchange.is_first else {"quiet": True, "check": False}
         return replace(self, exchange=exchange, threads=self.threads or exchange.threads, **own)
 

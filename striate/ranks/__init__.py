@@ -5,6 +5,7 @@ shared_sum    the same over ranks, each of which has some of the vectors
 exchange      how ranks talk to each other
 alone         one rank
 from_first    what one rank finds out, for all
+led_work      what one rank asks all to do
 agree         whether all have the same, and which has not
 mpi_exchange  ranks that MPI connects
 rank_places   which ranks share a machine, and its processors

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateTypeError
 from striate.ranks.exchange import Exchange, Transfer
 
 
@@ -37,3 +38,14 @@ def _nobody(rank: int) -> LookupError:
 
 
 ALONE = Alone()
+
+
+def checked_exchange(exchange: Exchange | None) -> Exchange:
+    """What a caller has given, or the only rank."""
+    if exchange is None:
+        return ALONE
+    if not isinstance(exchange, Exchange):
+        raise StriateTypeError(
+            f"exchange must be an Exchange, such as striate.ranks.mpi(), not {exchange!r}"
+        )
+    return exchange

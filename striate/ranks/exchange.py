@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 from striate.common.arrays import Array
-from striate.common.errors import StriateError
+from striate.common.errors import StriateError, StriateValueError
 from striate.common.stop_signals import held
 from striate.common.text import choices
 
@@ -59,6 +59,7 @@ class Exchange(ABC):
         size: how many there are.
         is_leader: whether it is the first on its machine, which does there first what others then
             find done.
+        neighbours: how many ranks there are on its machine, itself too.
         threads: how many threads are this rank's share of its machine's processors; None where it
             has all of them.
     """
@@ -66,6 +67,7 @@ class Exchange(ABC):
     rank: int
     size: int
     is_leader: bool = True
+    neighbours: int = 1
     threads: int | None = None
     _has_failed = _has_left = False
     _is_moving = False
@@ -151,6 +153,22 @@ class Exchange(ABC):
         done = work()
         if self.is_leader:
             self.meet()
+        return done
+
+    def all_or_none(self, work: Callable[[], T]) -> T:
+        """Do some work that a rank may be refused, such as to take memory: then it is to all.
+
+        Raises:
+            StriateValueError: `work` raises it, here or elsewhere.
+        """
+        try:
+            done = work()
+        except StriateValueError as error:
+            self.meet(_sentence(error).encode("utf-8", "replace"))
+            raise
+        for rank, sentence in enumerate(self.meet()):
+            if sentence:
+                raise StriateValueError(f"rank {rank}: {sentence.decode('utf-8', 'replace')}")
         return done
 
     @contextmanager

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
-from striate.common.errors import StriateTypeError, StriateValueError
+from striate.common.errors import StriateValueError
 from striate.common.stop_signals import InterruptHandler
 from striate.common.text import sizes
 from striate.common.words import explains_its_arguments
@@ -20,8 +20,8 @@ from striate.model.answers import Answers
 from striate.optim.losses import Loss, LossFunction, SigmoidCrossEntropy
 from striate.optim.optimizers import Optimizer
 from striate.optim.schedules import RateSchedule
-from striate.ranks.agree import agree
-from striate.ranks.alone import ALONE
+from striate.ranks.agree import ALIKE, APART, SAME, agree
+from striate.ranks.alone import checked_exchange
 from striate.ranks.exchange import Exchange, RankError, fails_together
 from striate.training.batches import largest_group
 from striate.training.checkpoint import (
@@ -176,7 +176,7 @@ def fit(
     """
     from striate.engines import check_engine, make_engine
 
-    exchange = _checked(exchange)
+    exchange = checked_exchange(exchange)
     seed = check_seed(seed)
     resume = check_resume(resume)
     if resume and checkpoint is None:
@@ -263,7 +263,7 @@ def fit(
             }
 
         if not exchange.is_alone:
-            agree(exchange, facts(), APART, "give all of them the same")
+            agree(exchange, facts(), APART, SAME)
         checkpointer = None
         if checkpoint is not None and exchange.is_first:
             checkpointer = Checkpointer(as_checkpoint(checkpoint), resume, facts)
@@ -308,23 +308,6 @@ def fit(
                 training.keep(error)
                 raise
         return training.end()
-
-
-APART = "the ranks cannot train together"
-ALIKE = (
-    "take machines that are alike, with the same software; of several kinds of processors "
-    "portable=True (--portable) makes one"
-)
-
-
-def _checked(exchange: Exchange | None) -> Exchange:
-    if exchange is None:
-        return ALONE
-    if not isinstance(exchange, Exchange):
-        raise StriateTypeError(
-            f"exchange must be an Exchange, such as striate.ranks.mpi(), not {exchange!r}"
-        )
-    return exchange
 
 
 def _early_stopping(value: int | EarlyStopping | None) -> EarlyStopping | None:

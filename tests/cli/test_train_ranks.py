@@ -120,8 +120,6 @@ def test_ranks_that_differ_are_told_once(train: list[str], tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--minutes", "1"], "--minutes is for a single process"),
-        (["--from", "x.onnx"], "--from is for a single process"),
         (["--processes", "3"], "--processes 3: mpiexec has started 2; leave --processes out"),
         (["--lr", "much"], "Invalid value for '--lr'"),
     ],

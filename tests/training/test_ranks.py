@@ -75,6 +75,24 @@ def test_the_same_bits_for_any_number(engine: str) -> None:
         )
 
 
+def test_a_learning_rate_is_searched_together() -> None:
+    """Also by a rank that has no group, to the same curve."""
+
+    def searched(exchange: Exchange, **options: Any) -> Any:
+        made = network()
+        curve = made.find_learning_rate(
+            IMAGES[:80], LABELS[:80], steps=10, batch_size=32, groups=2, seed=2, engine="numpy",
+            augment=Augment(mixup=0.3), class_weight="balanced", exchange=exchange, **options,
+        )  # fmt: skip
+        return curve.to_dict(), digest_of(made.flat, made.state_flat), made.preprocessing
+
+    expected = searched(ALONE)
+    assert expected[1] == digest_of(network().flat, network().state_flat)
+    assert on_ranks(3, searched) == [expected] * 3
+    errors = with_ranks(2, lambda exchange: searched(exchange, highest=1.0 + exchange.rank))
+    assert all("10 steps from 1e-06 to 1, rank 1 has" in str(error) for error in errors), errors
+
+
 def test_threads_and_ranks() -> None:
     expected = trained(ALONE, threads=2, epochs=1)
     assert on_ranks(2, lambda exchange: trained(exchange, threads=2, epochs=1)) == [expected] * 2
