@@ -21,6 +21,8 @@ from striate.data.check_record import CheckRecord
 from striate.data.part import Labels, Part
 from striate.data.rows import part_rows
 from striate.data.suspicions import suspicions
+from striate.ranks.alone import ALONE
+from striate.ranks.exchange import Exchange
 
 OnProgress = Callable[[int, int, str], None]  # (done, total, text)
 
@@ -146,6 +148,7 @@ class LoadOptions:
     task: str | None = None
     sides: tuple[int, int] | None = None
     choose_side: Callable[[Any], int | None] | None = None
+    exchange: Exchange = ALONE
 
 
 def checked_size(size: int | Sequence[int] | None) -> tuple[int, int] | None:
@@ -315,7 +318,8 @@ def assemble(
         bad_files=list(bad_files),
         task=task,
     )
-    made.notes.extend(suspicions(made.parts, made.classes))
+    if options.exchange.is_first:  # copies are read again to be sure
+        made.notes.extend(suspicions(made.parts, made.classes))
     return made
 
 

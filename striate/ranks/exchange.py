@@ -55,6 +55,7 @@ class Exchange(ABC):
         size: how many there are.
         is_leader: whether it is the first on its machine, which does there first what others then
             find done.
+        neighbours: how many ranks there are on its machine, itself too.
         threads: how many threads are this rank's share of its machine's processors; None where it
             has all of them.
     """
@@ -62,6 +63,7 @@ class Exchange(ABC):
     rank: int
     size: int
     is_leader: bool = True
+    neighbours: int = 1
     threads: int | None = None
     _has_failed = False
     _is_moving = False

@@ -206,6 +206,7 @@ def fit(
         validation_fraction=validation_fraction,
         seed=seed,
         exchange=exchange,
+        portable=portable,
     )
     _check_rule(rule, data)
     if isinstance(data.loss, SigmoidCrossEntropy) and network.answers == Answers():
