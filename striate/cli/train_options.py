@@ -330,8 +330,8 @@ _OPTIONS = (
         "--memory",
         type=options.byte_count,
         metavar="SIZE",
-        help="Hold up to so much of decoded images, such as 2GB; more are decoded when a batch "
-        "needs them.  [default: what fits comfortably into what is free]",
+        help="Hold up to so much of decoded images in each process, such as 2GB; more are decoded "
+        "when a batch needs them.  [default: what fits comfortably into what is free]",
     ),
     click.option(
         "--image-cache",

@@ -1,14 +1,15 @@
 """One training by many processes, the ranks, to the same bits whatever their number.
 
-sum_tree      adds vectors in the order of a tree over their places
-shared_sum    the same over ranks, each of which has some of the vectors
-exchange      how ranks talk to each other
-alone         one rank
-from_first    what one rank finds out, for all
-agree         whether all have the same, and which has not
-mpi_exchange  ranks that MPI connects
-rank_places   which ranks share a machine, and its processors
-launched      how a process was started, by its environment
+sum_tree        adds vectors in the order of a tree over their places
+shared_sum      the same over ranks, each of which has some of the vectors
+exchange        how ranks talk to each other
+alone           one rank
+from_first      what one rank finds out, for all
+joint_findings  what each finds of its own share, for all
+agree           whether all have the same, and which has not
+mpi_exchange    ranks that MPI connects
+rank_places     which ranks share a machine, and its processors
+launched        how a process was started, by its environment
 """
 
 from __future__ import annotations
