@@ -56,6 +56,7 @@ def fit_network(
         early_stopping=chosen.patience,
         progress=not chosen.quiet,
         exchange=chosen.exchange,
+        streams=None if chosen.stream is None else dataset.shard_streams(chosen.stream),
         checkpoint=checkpoint,
         resume="any" if chosen.resume == "any" else chosen.resume is not None,
     )

@@ -38,7 +38,7 @@ _OF_SCRATCH = (
     "warmup", "warmup_epochs", "shift", "flip_alternate", "crop", "cutout", "brightness",
     "contrast", "saturation", "rotate", "zoom", "resized_crop", "hue", "randaugment", "magnitude",
     "mixup", "cutmix", "validation", "patience", "exact", "bfloat16", "portable",
-    "checkpoint_every", "checkpoint_steps", "resume",
+    "checkpoint_every", "checkpoint_steps", "resume", "stream",
 )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from striate.data.file_decoding import decode_files
 from striate.data.image_files import KINDS, lacking
 from striate.data.part import Part
 from striate.data.rows import run_of_rows
+from striate.data.tar_files import is_tar
 
 
 def load_folder(folder: Path, options: LoadOptions) -> Dataset:
@@ -114,7 +115,14 @@ def load_found(
         notes=notes,
         folder=str(folder),
         bad_files=bad,
+        shard_places=_shard_places(files),
     )
+
+
+def _shard_places(files: Sequence[decoded_cache.File]) -> dict[str, tuple[str, int]] | None:
+    """Return where images lie in tar files, by their paths; None if they do not."""
+    places = {file.path: file.inside for file in files if file.inside is not None}
+    return places if places and all(is_tar(shard) for shard, _ in places.values()) else None
 
 
 def _asked_for(found: dict[str, ClassFolders], options: LoadOptions) -> dict[str, ClassFolders]:

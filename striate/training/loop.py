@@ -15,6 +15,7 @@ from striate.common.errors import StriateTypeError, StriateValueError
 from striate.common.stop_signals import InterruptHandler
 from striate.common.words import explains_its_arguments
 from striate.data.dataset import DataError
+from striate.data.shard_streams import ShardStreams
 from striate.model.answers import Answers
 from striate.optim.losses import Loss, LossFunction, SigmoidCrossEntropy
 from striate.optim.optimizers import Optimizer
@@ -37,6 +38,7 @@ from striate.training.fingerprint import (
     facts_of_data,
     facts_of_network,
     facts_of_start,
+    facts_of_streams,
 )
 from striate.training.history import Epoch, History
 from striate.training.loading import Augmentation
@@ -84,6 +86,7 @@ def fit(
     bfloat16: bool = False,
     portable: bool = False,
     exchange: Exchange | None = None,
+    streams: ShardStreams | None = None,
     progress: bool | Callable[[Progress], None] = True,
     on_epoch: Callable[[Epoch], Any] | None = None,
     checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
@@ -151,6 +154,8 @@ def fit(
             together, such as `striate.ranks.mpi()`: each computes some of the groups, and all end
             with the same weights, those that one process finds.  The first one tells how training
             goes and writes the checkpoint.
+        streams: take the images in the order of their shards, `Dataset.shard_streams`, instead of
+            at random: each group of a batch has its own run of shards, another one in each epoch.
         progress: show progress on standard error, or a function to call with a Progress each step.
         on_epoch: called with the figures of each epoch; where it returns True, training ends.
         checkpoint: a file in which all that is needed to go on is kept while training lasts: by
@@ -213,6 +218,8 @@ def fit(
         network.answers = Answers("labels")
     settings = settings.fitted_to(len(data.training.rows))
     epochs, batch_size, groups = settings.epochs, settings.batch_size, settings.groups
+    if streams is not None:
+        streams.check(len(data.training.images), data.training.rows, groups)
     highest_rate = settings.highest_rate
 
     interruption = InterruptHandler()
@@ -241,6 +248,7 @@ def fit(
                 "epochs": epochs,
                 "batch size": batch_size,
                 **({"groups": groups} if groups > 1 else {}),
+                **facts_of_streams(streams),
                 "optimizer": described(used),
                 "learning rate": highest_rate,
                 "schedule": described(rates),
@@ -285,6 +293,7 @@ def fit(
             start=training.done,
             groups=groups,
             exchange=exchange,
+            streams=streams,
         )
         with interruption, source as batches:
             try:
