@@ -40,7 +40,7 @@ MOST = 1e9
 """Bytes of memory that a rank may have."""
 KINDS = 400
 """Textures; all other images are these, decoded a little darker or brighter in some frequency."""
-MEMBERS = 2_000  # of a shard
+MEMBERS = 200  # of a shard
 NETWORK = """
 [[layers]]
 layer = "Conv2D"
