@@ -16,6 +16,7 @@ from striate.common.stop_signals import InterruptHandler
 from striate.common.text import sizes
 from striate.common.words import explains_its_arguments
 from striate.data.dataset import DataError
+from striate.data.shard_streams import ShardStreams
 from striate.model.answers import Answers
 from striate.optim.losses import Loss, LossFunction, SigmoidCrossEntropy
 from striate.optim.optimizers import Optimizer
@@ -38,6 +39,7 @@ from striate.training.fingerprint import (
     facts_of_data,
     facts_of_network,
     facts_of_start,
+    facts_of_streams,
 )
 from striate.training.history import Epoch, History
 from striate.training.loading import Augmentation
@@ -86,6 +88,7 @@ def fit(
     bfloat16: bool = False,
     portable: bool = False,
     exchange: Exchange | None = None,
+    streams: ShardStreams | None = None,
     progress: bool | Callable[[Progress], None] = True,
     on_epoch: Callable[[Epoch], Any] | None = None,
     checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
@@ -156,6 +159,8 @@ def fit(
             together, such as `striate.ranks.mpi()`: each computes some of the groups, and all end
             with the same weights, those that one process finds.  The first one tells how training
             goes and writes the checkpoint.
+        streams: take the images in the order of their shards, `Dataset.shard_streams`, instead of
+            at random: each group of a batch has its own run of shards, another one in each epoch.
         progress: show progress on standard error, or a function to call with a Progress each step.
         on_epoch: called with the figures of each epoch; where it returns True, training ends.
         checkpoint: a file in which all that is needed to go on is kept while training lasts: by
@@ -216,12 +221,15 @@ def fit(
         validation_fraction=validation_fraction,
         seed=seed,
         exchange=exchange,
+        portable=portable,
     )
     _check_rule(rule, data)
     if isinstance(data.loss, SigmoidCrossEntropy) and network.answers == Answers():
         network.answers = Answers("labels")
     settings = settings.fitted_to(len(data.training.rows))
     epochs, batch_size, groups = settings.epochs, settings.batch_size, settings.groups
+    if streams is not None:
+        streams.check(len(data.training.images), data.training.rows, groups)
     highest_rate = settings.highest_rate
 
     interruption = InterruptHandler()
@@ -251,6 +259,7 @@ def fit(
                 "batch size": batch_size,
                 **({"groups": groups} if groups > 1 else {}),
                 **({"reduce dtype": reduce_dtype} if reduce_dtype != "float32" else {}),
+                **facts_of_streams(streams),
                 "optimizer": described(used),
                 "learning rate": highest_rate,
                 "schedule": described(rates),
@@ -296,6 +305,7 @@ def fit(
             start=training.done,
             groups=groups,
             exchange=exchange,
+            streams=streams,
         )
         with interruption, source as batches:
             try:
