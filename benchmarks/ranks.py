@@ -64,7 +64,7 @@ def exchange_rank(options: argparse.Namespace) -> None:
     """One of the two ranks of `exchange`."""
     from mpi4py import MPI
 
-    from striate.common.bfloat16 import from_bfloat16, to_bfloat16
+    from striate.common.bfloat16_rounding import from_bfloat16, to_bfloat16
     from striate.ranks import mpi
     from striate.ranks.shared_sum import SharedSum
     from striate.ranks.sum_tree import VectorPart

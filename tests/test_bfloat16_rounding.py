@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from striate.common.bfloat16 import add_rounded, from_bfloat16, round_into, to_bfloat16, widen_into
+from striate.common.bfloat16_rounding import (
+    add_rounded,
+    from_bfloat16,
+    round_into,
+    to_bfloat16,
+    widen_into,
+)
 
 
 def nearest(numbers: np.ndarray) -> np.ndarray:

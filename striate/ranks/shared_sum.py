@@ -17,7 +17,7 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 from striate.common.arrays import Array, Floats
-from striate.common.bfloat16 import widen_into
+from striate.common.bfloat16_rounding import widen_into
 from striate.ranks.exchange import Exchange
 from striate.ranks.sum_tree import Block, SumTree, Vector, VectorPart, block_sizes, sum_of
 
@@ -31,7 +31,7 @@ def own_share(count: int, rank: int, size: int) -> range:
     return range(rank * count // size, (rank + 1) * count // size)
 
 
-class Piece(NamedTuple):
+class SlicePiece(NamedTuple):
     """A piece of the slice of a rank.
 
     Attributes:
@@ -126,7 +126,7 @@ class SharedSum:
                 start += size
         return found
 
-    def _pieces_of_others(self) -> Iterator[tuple[int, Piece]]:
+    def _pieces_of_others(self) -> Iterator[tuple[int, SlicePiece]]:
         """Their numbers and pieces: first those of all that come first."""
         for pieces in zip_longest(*(self._pieces[rank] for rank in self._others)):
             for rank, piece in zip(self._others, pieces, strict=True):
@@ -134,17 +134,17 @@ class SharedSum:
                     yield rank, piece
 
 
-def _pieces(parts: Sequence[VectorPart], rank: int, size: int) -> Iterator[Piece]:
+def _pieces(parts: Sequence[VectorPart], rank: int, size: int) -> Iterator[SlicePiece]:
     """The pieces of a rank's slice, in order."""
     for number, part in enumerate(parts):
         own = own_share(part.length, rank, size)
         for start in range(own.start, own.stop, _TOGETHER):
             stop = min(start + _TOGETHER, own.stop)
             inside = slice(start - own.start, stop - own.start)
-            yield Piece(number, slice(start, stop), inside)
+            yield SlicePiece(number, slice(start, stop), inside)
 
 
-def _sum_of_piece(piece: Piece, own: Sequence[Block], received: Sequence[Block]) -> Array:
+def _sum_of_piece(piece: SlicePiece, own: Sequence[Block], received: Sequence[Block]) -> Array:
     """The sum of all blocks in one piece of this rank's slice."""
     blocks = [
         *(Block(b.start, b.size, (b.total[piece.part][piece.whole],)) for b in own),

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from striate.common.arrays import Array, Floats
-from striate.common.bfloat16 import add_rounded, round_into
+from striate.common.bfloat16_rounding import add_rounded, round_into
 
 Vector = tuple[Array, ...]
 """The parts of a vector: float32, or uint16 for those that are rounded to bfloat16."""
