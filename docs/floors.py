@@ -11,6 +11,7 @@ the head of a module, inside functions and for type checkers all count.
 from __future__ import annotations
 
 import ast
+import functools
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -94,28 +95,34 @@ def texts() -> dict[str, str]:
     return {name: path.read_text(encoding="utf-8") for name, path in modules().items()}
 
 
+@functools.cache
+def _written(text: str) -> tuple[tuple[int, int, str, tuple[str, ...]], ...]:
+    """(line, dots, module, names) of each import of a source; without names, of `import module`."""
+    found: list[tuple[int, int, str, tuple[str, ...]]] = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, 0, alias.name, ()) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = tuple(alias.name for alias in node.names)
+            found.append((node.lineno, node.level, node.module or "", names))
+    return tuple(found)
+
+
 def imports(name: str, text: str, known: Mapping[str, object]) -> Iterator[tuple[int, str]]:
     """(line, module) of everything in the package that a module imports.
 
     Raises:
         ValueError: a relative import, or one of a module that is not among the `known`.
     """
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Import):
-            targets = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            if node.level:
-                raise ValueError(f"{name}:{node.lineno}: write the whole name of the module")
-            base = node.module or ""
-            whole = [f"{base}.{alias.name}" for alias in node.names]
-            targets = [target if target in known else base for target in whole]
-        else:
-            continue
-        for target in dict.fromkeys(targets):
+    for line, dots, base, names in _written(text):
+        if dots:
+            raise ValueError(f"{name}:{line}: write the whole name of the module")
+        whole = [f"{base}.{one}" for one in names] or [base]
+        for target in dict.fromkeys(target if target in known else base for target in whole):
             if target.split(".")[0] == "striate":
                 if target not in known:
-                    raise ValueError(f"{name}:{node.lineno}: there is no module {target}")
-                yield node.lineno, target
+                    raise ValueError(f"{name}:{line}: there is no module {target}")
+                yield line, target
 
 
 def room_of(module: str, under: str) -> str | None:

@@ -174,7 +174,7 @@ def test_locks_of_objects_that_are_gone_are_forgotten() -> None:
 def test_locks_are_renewed_while_objects_are_forgotten() -> None:
     """The collector of garbage may run at any allocation, in the child too."""
     net, lock, usual = network(), None, gc.get_threshold()
-    for later in range(0, 60, 3):
+    for later in range(0, 60, 5):
         gc.collect()
         gc.disable()
         try:

@@ -113,9 +113,10 @@ class History:
 
     def table(self) -> list[tuple[str, ...]]:
         """The figures of the epochs as cells of text, below a row of names."""
-        rows = [("epoch", *(name.replace("_", " ") for name in self.curves()), "images/s")]
+        names = [*self.curves()]
+        rows = [("epoch", *(name.replace("_", " ") for name in names), "images/s")]
         for row in self.rows:
-            cells = [_cell(name, getattr(row, name)) for name in self.curves()]
+            cells = [_cell(name, getattr(row, name)) for name in names]
             rows.append((f"{row.epoch}", *cells, f"{row.images_per_second:,.0f}"))
         return rows
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from striate.checking import check
 from striate.checking.checked_images import CheckedImages
@@ -20,9 +19,8 @@ def flipped(labels: np.ndarray, share: float, seed: int = 0) -> tuple[np.ndarray
     return wrong, rows
 
 
-@pytest.mark.parametrize("colour", [False, True])
-def test_flipped_labels_of_clothes(colour: bool) -> None:
-    images, labels = images_and_labels(80, seed=5, colour=colour)
+def test_flipped_labels_of_clothes() -> None:
+    images, labels = images_and_labels(80, seed=5, colour=True)
     wrong, rows = flipped(labels, 0.05)
     found = check(as_dataset(images, wrong, 100), kinds=["label"])
     (outcome,) = found.outcomes
