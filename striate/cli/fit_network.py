@@ -70,6 +70,7 @@ def fit_network(
         validation_fraction=validation_fraction(chosen, task),
         early_stopping=chosen.patience,
         progress=not chosen.quiet,
+        streams=None if chosen.stream is None else dataset.shard_streams(chosen.stream),
         checkpoint=checkpoint,
         resume="any" if chosen.resume == "any" else chosen.resume is not None,
     )

@@ -35,11 +35,11 @@ FEW = 1000
 """…or fewer in all, a backbone is usually far better than a network from scratch."""
 # What makes each epoch see other images, which are looked at once here.
 _OF_SCRATCH = (
-    "minutes", "network", "network_width", "base_batch_size", "optimizer", "schedule",
-    "warmup", "warmup_epochs", "shift", "flip_alternate", "crop", "cutout", "brightness",
-    "contrast", "saturation", "rotate", "zoom", "resized_crop", "hue", "randaugment", "magnitude",
-    "mixup", "cutmix", "validation", "patience", "exact", "bfloat16", "portable",
-    "checkpoint_every", "checkpoint_steps", "resume",
+    "minutes", "network", "network_width", "reduce_dtype", "base_batch_size", "optimizer",
+    "schedule", "warmup", "warmup_epochs", "shift", "flip_alternate", "crop", "cutout",
+    "brightness", "contrast", "saturation", "rotate", "zoom", "resized_crop", "hue", "randaugment",
+    "magnitude", "mixup", "cutmix", "validation", "patience", "exact", "bfloat16", "portable",
+    "checkpoint_every", "checkpoint_steps", "resume", "stream",
 )  # fmt: skip
 
 
@@ -53,9 +53,6 @@ class FromBackbone(Trainer):
     def __init__(self, chosen: TrainOptions) -> None:
         super().__init__(chosen)
         self.settings = _settings(chosen)
-
-    def before_loading(self) -> None:
-        """Wait for nothing: the backbone says what images it reads."""
 
     def load(self) -> tuple[Dataset, HeldOut]:
         """Load the images as the backbone reads them."""

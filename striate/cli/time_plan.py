@@ -72,23 +72,20 @@ class TimedTraining:
         self._kept: dict[str, Any] = {}
         self._exchange = chosen.exchange
         self._measuring = LedWork(self._exchange, self._epoch_seconds)
-        self._has_told = False
-
-    def before_loading(self) -> None:
-        """Learn what the first process chooses while it loads the images, if this is another."""
-        if not self._exchange.is_first:
-            self._follow()
-
-    def after_loading(self) -> None:
-        """Let the others learn what was chosen, if there was nothing to choose for these images."""
-        if self._exchange.is_first and not self._has_told:
-            self._tell()
+        self._is_side_known = False
 
     def side_for(self, found: FoundImages) -> int | None:
-        """Return the longest side of the images, before they are decoded; None for the usual."""
-        if self._exchange.is_first and not self._has_told:
-            self._side = self._chosen_side(found)
-            self._tell()
+        """Return the longest side of the images, before they are decoded; None for the usual.
+
+        All processes ask at the same point, and get what the first one chooses.
+        """
+        if not self._is_side_known:
+            self._is_side_known = True
+            if self._exchange.is_first:
+                self._side = self._chosen_side(found)
+                self._tell()
+            else:
+                self._follow()
         return self._side
 
     def _chosen_side(self, found: FoundImages) -> int | None:
@@ -132,7 +129,6 @@ class TimedTraining:
 
     def _tell(self) -> None:
         """Let the other processes go on with what was chosen."""
-        self._has_told = True
         self._measuring.end([self._side, self._scale, self._kept])
 
     def _follow(self) -> None:

@@ -126,18 +126,10 @@ class FromScratch(Trainer):
             self.timed = TimedTraining(chosen, self.described, partial(_adapted, chosen))
         self.plan: dict[str, Any] = {}
 
-    def before_loading(self) -> None:
-        """Wait for the size of the images, where the time that there is decides on it."""
-        if self.timed is not None:
-            self.timed.before_loading()
-
     def load(self) -> tuple[Dataset, HeldOut]:
         """Load the images, and set some aside if there are enough."""
         side = None if self.timed is None else self.timed.side_for
-        dataset = load_source(self.chosen, longest_side=side)
-        if self.timed is not None:
-            self.timed.after_loading()
-        return hold_out(self.chosen, dataset)
+        return hold_out(self.chosen, load_source(self.chosen, longest_side=side))
 
     def prepare(self, task: TrainingTask, out: str) -> None:
         """Choose the network and its training."""

@@ -46,10 +46,6 @@ class Trainer(ABC):
         self.chosen = chosen
 
     @abstractmethod
-    def before_loading(self) -> None:
-        """Wait for what the first of many processes chooses before the others load images."""
-
-    @abstractmethod
     def load(self) -> tuple[Dataset, HeldOut]:
         """Load the images to train on and to test with, and those to calibrate by."""
 
@@ -97,9 +93,7 @@ def carry_out(trainer: Trainer) -> int:
     exchange = chosen.exchange
     if exchange.is_first:
         check_model_file(chosen.out)
-    trainer.before_loading()
-    # What one process of a machine has decoded, the others find on its disk.
-    dataset, held = exchange.leaders_first(trainer.load)
+    dataset, held = trainer.load()
     out = chosen.out or default_name(dataset)
     replaces = exchange.is_first and check_model_file(out)
     task = task_of(chosen, dataset)

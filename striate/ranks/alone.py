@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from striate.common.arrays import Array, Floats
+from striate.common.arrays import Array
 from striate.common.errors import StriateTypeError
-from striate.ranks.exchange import Exchange
+from striate.ranks.exchange import Exchange, Transfer
 
 
 class Alone(Exchange):
@@ -17,12 +17,13 @@ class Alone(Exchange):
     def allgather(self, message: bytes) -> list[bytes]:
         return [message]
 
-    def alltoallv(
-        self, sent: Floats, sizes: Sequence[int], received: Floats, received_sizes: Sequence[int]
-    ) -> None:
-        received[...] = sent
+    def send(self, array: Array, rank: int) -> Transfer:
+        raise _nobody(rank)
 
-    def allgatherv(self, whole: Floats, sizes: Sequence[int]) -> None:
+    def receive(self, array: Array, rank: int) -> Transfer:
+        raise _nobody(rank)
+
+    def wait(self, transfers: Sequence[Transfer]) -> None:
         pass
 
     def broadcast(self, array: Array) -> None:
@@ -30,6 +31,10 @@ class Alone(Exchange):
 
     def abort(self) -> None:
         pass
+
+
+def _nobody(rank: int) -> LookupError:
+    return LookupError(f"there is no rank {rank}: this one is alone")
 
 
 ALONE = Alone()

@@ -12,6 +12,7 @@ from striate.common.arrays import Array
 from striate.common.digests import digest_of
 from striate.common.text import cut, listed, sizes
 from striate.data.image_digests import digests
+from striate.data.shard_streams import ShardStreams
 
 if TYPE_CHECKING:
     from striate.model.model import Model
@@ -23,7 +24,7 @@ Facts = dict[str, Any]
 # Of these a message says only that they are others.
 START = "initial weights"
 _DIGESTS = (
-    "images", "labels", "validation images", "standardisation", "rates of layers", START
+    "images", "labels", "shards", "validation images", "standardisation", "rates of layers", START
 )  # fmt: skip
 NETWORK = "network"
 """The one fact without which nothing can be resumed."""
@@ -64,6 +65,17 @@ def content_of(images: Array) -> str:
     if images.dtype == np.uint8 and images.ndim == 4:
         return digest_of(list(images.shape), digests(images))
     return digest_of(images)
+
+
+def facts_of_streams(streams: ShardStreams | None) -> Facts:
+    """Of the order of the images, where it is that of shards."""
+    if streams is None:
+        return {}
+    _, shards = np.unique(streams.shards, return_inverse=True)
+    return {
+        "window of the streams": streams.window,
+        "shards": digest_of(shards, np.argsort(streams.offsets, kind="stable")),
+    }
 
 
 def facts_of_start(network: Model) -> Facts:

@@ -1,0 +1,29 @@
+"""Ranks end with the proxy that has started them: who is killed cannot end those that depend on it.
+
+Otherwise they could still be training, and hold their checkpoint, when others go on from it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+PARENT = "STRIATE_RANK_PARENT"
+"""The variable that tells a rank the number of its proxy's process."""
+_INTERVAL = 0.2
+"""Seconds."""
+
+
+def end_with_parent() -> None:
+    """End this process when its proxy has ended, from now on; nothing if it has none."""
+    parent = os.environ.get(PARENT, "")
+    if parent.isdecimal():
+        threading.Thread(target=_watch, args=(int(parent),), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_INTERVAL)
+    os.kill(os.getpid(), signal.SIGKILL)
