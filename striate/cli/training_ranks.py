@@ -23,7 +23,6 @@ from striate.ranks.alone import ALONE
 from striate.ranks.exchange import Exchange
 from striate.ranks.gathering import end_all
 from striate.ranks.launched import Launch, launched
-from striate.ranks.launching.leash import end_with_parent
 from striate.ranks.mpiexec import OWN_CODES, MpiexecRun
 
 _REFUSED = 2
@@ -64,7 +63,6 @@ def as_rank(processes: int | None) -> Iterator[Exchange]:
         return
     from striate.ranks import mpi
 
-    end_with_parent()
     if launch.rank == 0 and os.environ.get(_STARTER):
         threading.Thread(target=_end_with_starter, daemon=True).start()
     with _unconnected(launch):

@@ -12,6 +12,7 @@ mpi_exchange    ranks that MPI connects
 gathering       whether those that were started come together
 rank_places     which ranks share a machine, and its processors
 launched        how a process was started, by its environment
+leash           what ends ranks whose proxy is gone
 mpiexec         the program that starts them, and a run of it
 launching       ranks on the workers of a cluster, started again when some are lost
 """

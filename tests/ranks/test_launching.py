@@ -17,9 +17,9 @@ from striate.common.errors import StriateValueError
 from striate.ranks.launching import on_worker
 from striate.ranks.launching.attempt import Attempt, Ending
 from striate.ranks.launching.cluster import Cluster, RunningProxy, Worker, dealt
-from striate.ranks.launching.leash import PARENT
 from striate.ranks.launching.restarts import LostRanksError, launch
 from striate.ranks.launching.ssh_hosts import SshHosts, read_hosts
+from striate.ranks.leash import PARENT
 
 A, B, C = Worker("a"), Worker("b", 2, 2), Worker("c", 1, 8)
 needs_mpi = pytest.mark.skipif(
@@ -385,7 +385,7 @@ def test_what_a_worker_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell stands for the proxy")
 def test_a_rank_ends_when_its_proxy_is_killed() -> None:
     code = (
-        "import time; from striate.ranks.launching.leash import end_with_parent; "
+        "import time; from striate.ranks.leash import end_with_parent; "
         'end_with_parent(); print("there", flush=True); time.sleep(60)'
     )
     script = f"{PARENT}=$$ {shlex.quote(sys.executable)} -c {shlex.quote(code)} & wait"

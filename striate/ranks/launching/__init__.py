@@ -7,6 +7,5 @@ ray_cluster   the nodes of Ray
 dask_cluster  the workers of Dask
 own_address   by which workers find the machine of `mpiexec`
 attempt       one start of all ranks
-leash         what ends ranks whose proxy is gone
 restarts      the next one, with those that are left
 """

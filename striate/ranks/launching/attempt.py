@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from striate.common.stop_signals import InterruptHandler
 from striate.ranks.launching.cluster import Cluster, RunningProxy, Worker
-from striate.ranks.launching.leash import PARENT
 from striate.ranks.launching.on_worker import PYTHON
+from striate.ranks.leash import PARENT
 from striate.ranks.mpiexec import OWN_CODES, MpiexecRun, program
 
 _COMMAND_LINE, _LAST_COMMAND_LINE = "HYDRA_LAUNCH: ", "HYDRA_LAUNCH_END"
