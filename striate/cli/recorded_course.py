@@ -28,7 +28,7 @@ _OPTIONS = (
 """Of the fields of `TrainOptions`, those that say which weights a training ends with, beside the
 network and its settings, which the file has anyway."""
 # Settings and options that files of before do not tell: they had the usual value.
-_LATER = ("base_batch_size", "warmup_epochs")
+_LATER = ("base_batch_size", "warmup_epochs", "reduce_dtype")
 _LATER_OPTIONS = {"stream": None}
 # Values of the others, where nothing is asked for.
 _NOTHING: dict[str, Any] = {

@@ -81,16 +81,7 @@ class TrainOptions:
     exchange: Exchange = ALONE
 
     def for_rank(self, exchange: Exchange) -> TrainOptions:
-        """Return the options of one of several processes.
-
-        Raises:
-            ClickException: an option is for a single process.
-        """
-        for name, value in (("--from", self.backbone), ("--minutes", self.minutes)):
-            if value is not None:
-                raise click.ClickException(
-                    f"{name} is for a single process: leave it out, or train in one"
-                )
+        """Return the options of one of several processes."""
         own: dict[str, Any] = {} if exchange.is_first else {"quiet": True, "check": False}
         return replace(self, exchange=exchange, threads=self.threads or exchange.threads, **own)
 
@@ -149,6 +140,12 @@ _OPTIONS = (
         metavar="N",
         help="Compute each batch in N parts, one after the other, in the memory of one of them.  "
         "[default: 1]",
+    ),
+    click.option(
+        "--reduce-dtype",
+        type=click.Choice(["float32", "bfloat16"]),
+        help="Add the gradients of the groups in this; bfloat16 halves what processes send each "
+        "other, and rounds each gradient to 8 bits.  [default: float32]",
     ),
     click.option(
         "--processes",

@@ -3,18 +3,25 @@
 Signals reach the main thread only, so elsewhere nothing is done here. Nor is it for a signal that
 is ignored, as Ctrl-C is in background processes and SIGHUP under nohup, or for SIGTERM and SIGHUP
 where the program has handlers of its own. All handlers are given back.
+
+SIGTERM and SIGHUP that come again at once are one request: what sends them to a process often does
+so to its group as well (`timeout`), or to what has started it and hands them on (`mpiexec`).
 """
 
 from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
 NAMES = tuple(name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+_ONE_REQUEST = 1.0
+"""Seconds within which a signal that comes again is no second request; but Ctrl-C always is one."""
 
 
 class Stopped(KeyboardInterrupt):
@@ -41,7 +48,7 @@ class _Handler:
 
 
 class InterruptHandler:
-    """A context in which the first signal only sets `requested`; the second one does as usual.
+    """A context in which the first signal only sets `requested`; a second request does as usual.
 
     Within another one of its kind, it knows what that one was asked for before.
 
@@ -52,6 +59,7 @@ class InterruptHandler:
     def __init__(self) -> None:
         self.before: dict[int, Any] = {}
         self._number: int | None = None
+        self._since = 0.0
         self._outer: InterruptHandler | None = None
 
     @property
@@ -65,6 +73,13 @@ class InterruptHandler:
     def requested(self) -> bool:
         """Whether to stop."""
         return self._number is not None or (self._outer is not None and self._outer.requested)
+
+    @property
+    def _asked_at(self) -> float:
+        """When the signal came that came first."""
+        if self._number is None and self._outer is not None:
+            return self._outer._asked_at
+        return self._since
 
     def __enter__(self) -> InterruptHandler:
         handler = _Handler(self._handle, self)
@@ -83,11 +98,13 @@ class InterruptHandler:
             signal.signal(number, before)
         self.before = {}
         if self._outer is not None and self._outer._number is None:
-            self._outer._number = self._number
+            self._outer._number, self._outer._since = self._number, self._since
 
     def _handle(self, number: int) -> None:
         if not self.requested:
-            self._number = number
+            self._number, self._since = number, time.monotonic()
+            return
+        if number == self.number and _is_same_request(number, self._asked_at):
             return
         # Whoever asks twice does not want to wait: not for an outer one of this kind either.
         before = self.before[number]
@@ -118,8 +135,12 @@ def held() -> Iterator[None]:
 @contextmanager
 def stopping_at_once() -> Iterator[None]:
     """A context in which a signal raises `Stopped`, so that what is open is closed first."""
+    asked: dict[int, float] = {}
 
     def stop(number: int) -> None:
+        if number in asked and _is_same_request(number, asked[number]):
+            return
+        asked[number] = time.monotonic()
         raise Stopped(number)
 
     before = _install(_Handler(stop))
@@ -128,6 +149,11 @@ def stopping_at_once() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _is_same_request(number: int, since: float) -> bool:
+    """Whether a signal is but the same request as one that came before, at a time."""
+    return number != signal.SIGINT and time.monotonic() - since < _ONE_REQUEST
 
 
 def _install(handler: _Handler) -> dict[int, Any]:

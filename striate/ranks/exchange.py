@@ -4,27 +4,31 @@ Ranks are processes, numbered from 0, that train one network together: each know
 each computes a part of every batch. They meet at the same points of their ways, in the same order.
 
 Each point begins with `Exchange.meet`, to which every rank brings a short message. A rank that
-fails brings its error instead of the message, so that all learn of it where they wait, and none
-waits for ever. Arrays follow a meeting: between the two nothing can fail but the machine.
+fails brings its error instead of the message, and so does one whose program ends: all learn of it
+where they wait, and none waits for ever. Arrays follow a meeting: between the two nothing can fail
+but the machine.
 """
 
 from __future__ import annotations
 
 import functools
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
-from striate.common.arrays import Array, Floats
-from striate.common.errors import StriateError
+from striate.common.arrays import Array
+from striate.common.errors import StriateError, StriateValueError
 from striate.common.stop_signals import held
 from striate.common.text import choices
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Transfer: TypeAlias = Any
+"""What an Exchange knows an array by that is under way."""
 
-_GOES_ON, _FAILED = b"\0", b"\1"
+_GOES_ON, _FAILED, _ENDED = b"\0", b"\1", b"\2"
 
 
 class RankError(StriateError):
@@ -65,7 +69,7 @@ class Exchange(ABC):
     is_leader: bool = True
     neighbours: int = 1
     threads: int | None = None
-    _has_failed = False
+    _has_failed = _has_left = False
     _is_moving = False
 
     @abstractmethod
@@ -73,26 +77,26 @@ class Exchange(ABC):
         """The messages of all ranks, in their order; returns when all have brought theirs."""
 
     @abstractmethod
-    def alltoallv(
-        self, sent: Floats, sizes: Sequence[int], received: Floats, received_sizes: Sequence[int]
-    ) -> None:
-        """Send each rank its part of an array, and receive such parts.
+    def send(self, array: Array, rank: int) -> Transfer:
+        """Begin to send an array to another rank, where it comes after those of before.
 
         Args:
-            sent: what the ranks get, in their order.
-            sizes: how many numbers each gets.
-            received: is filled with what they send, in their order.
-            received_sizes: how many numbers each sends.
+            array: contiguous; it must stay as it is until the transfer is done.
+            rank: that of the receiver.
         """
 
     @abstractmethod
-    def allgatherv(self, whole: Floats, sizes: Sequence[int]) -> None:
-        """Fill an array of which each rank has its part in place.
+    def receive(self, array: Array, rank: int) -> Transfer:
+        """Begin to fill an array with the next one, of its size, that another rank sends.
 
         Args:
-            whole: the parts of all ranks, in their order.
-            sizes: how many numbers are in each.
+            array: contiguous; it must be left alone until the transfer is done.
+            rank: that of the sender.
         """
+
+    @abstractmethod
+    def wait(self, transfers: Sequence[Transfer]) -> None:
+        """Return when all of these transfers are done; others go on meanwhile."""
 
     @abstractmethod
     def broadcast(self, array: Array) -> None:
@@ -129,6 +133,19 @@ class Exchange(ABC):
         with suppress(RankError):
             self._together(_FAILED + _sentence(error).encode("utf-8", "replace"))
 
+    def leave(self) -> None:
+        """End this rank's part in it, as its program ends; others that still wait for it fail."""
+        if self.is_alone or self._has_failed or self._has_left:
+            return
+        self._has_left = True
+        if self._is_moving:
+            self.abort()
+        # What Python has told of before it came to its end.
+        error = getattr(sys, "last_value", None)
+        said = "has ended, without the others" if error is None else _sentence(error)
+        with suppress(RankError):
+            self._together(_ENDED + said.encode("utf-8", "replace"))
+
     def leaders_first(self, work: Callable[[], T]) -> T:
         """Do some work, first on one rank of each machine, then on the others."""
         if not self.is_leader:
@@ -136,6 +153,22 @@ class Exchange(ABC):
         done = work()
         if self.is_leader:
             self.meet()
+        return done
+
+    def all_or_none(self, work: Callable[[], T]) -> T:
+        """Do some work that a rank may be refused, such as to take memory: then it is to all.
+
+        Raises:
+            StriateValueError: `work` raises it, here or elsewhere.
+        """
+        try:
+            done = work()
+        except StriateValueError as error:
+            self.meet(_sentence(error).encode("utf-8", "replace"))
+            raise
+        for rank, sentence in enumerate(self.meet()):
+            if sentence:
+                raise StriateValueError(f"rank {rank}: {sentence.decode('utf-8', 'replace')}")
         return done
 
     @contextmanager
@@ -157,10 +190,11 @@ class Exchange(ABC):
     def _together(self, framed: bytes) -> list[bytes]:
         with held():  # who has come to a meeting stays until its end
             found = self.allgather(framed)
+            all_end = all(text[:1] == _ENDED for text in found)
             failed = {
                 rank: text[1:].decode("utf-8", "replace")
                 for rank, text in enumerate(found)
-                if text[:1] == _FAILED
+                if text[:1] != _GOES_ON and not all_end
             }
             self._has_failed = bool(failed)
         if failed:

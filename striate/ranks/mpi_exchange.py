@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
 import time
 from collections.abc import Sequence
@@ -10,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from striate.common.arrays import Array, Floats
+from striate.common.arrays import Array
 from striate.common.errors import StriateImportError
-from striate.ranks.exchange import Exchange
+from striate.ranks.exchange import Exchange, Transfer
+from striate.ranks.gathering import gathering
 from striate.ranks.launched import check_world, launched
+from striate.ranks.leash import end_with_parent
 from striate.ranks.rank_places import settle
 
 if TYPE_CHECKING:
@@ -64,17 +68,14 @@ class MPIExchange(Exchange):
             for start, length in zip(places, lengths, strict=True)
         ]
 
-    def alltoallv(
-        self, sent: Floats, sizes: Sequence[int], received: Floats, received_sizes: Sequence[int]
-    ) -> None:
-        kind = self._mpi.FLOAT
-        self._world.Alltoallv(
-            [sent, sizes, _starts(sizes), kind],
-            [received, received_sizes, _starts(received_sizes), kind],
-        )
+    def send(self, array: Array, rank: int) -> Transfer:
+        return self._world.Isend([array, self._mpi.BYTE], rank)
 
-    def allgatherv(self, whole: Floats, sizes: Sequence[int]) -> None:
-        self._world.Allgatherv(self._mpi.IN_PLACE, [whole, sizes, _starts(sizes), self._mpi.FLOAT])
+    def receive(self, array: Array, rank: int) -> Transfer:
+        return self._world.Irecv([array, self._mpi.BYTE], rank)
+
+    def wait(self, transfers: Sequence[Transfer]) -> None:
+        self._mpi.Request.Waitall(transfers)
 
     def broadcast(self, array: Array) -> None:
         self._world.Bcast(array)
@@ -89,23 +90,30 @@ class MPIExchange(Exchange):
                 time.sleep(_PAUSE)
 
 
+@functools.cache
 def connect() -> MPIExchange:
-    """Connect this process with all others that were started with it.
+    """Connect this process with all others that were started with it, once.
 
     Raises:
         ImportError: there is no MPI library.
         ValueError: it does not find the others.
     """
-    try:
-        from mpi4py import MPI
-    except (ImportError, RuntimeError) as error:
-        raise StriateImportError(
-            "mpi4py finds no MPI library: pip install 'striate[mpi]' brings MPICH, or set "
-            "MPI4PY_LIBMPI to the library of the mpiexec that starts the ranks"
-        ) from error
-    library = MPI.Get_library_version().split("\n")[0].strip("\0 ,")
-    check_world(MPI.COMM_WORLD.size, library, launched(os.environ))
-    return MPIExchange(MPI.COMM_WORLD)
+    launch = launched(os.environ)
+    if launch is not None and launch.size > 1:
+        end_with_parent()
+    with gathering(launch):
+        try:
+            from mpi4py import MPI
+        except (ImportError, RuntimeError) as error:
+            raise StriateImportError(
+                "mpi4py finds no MPI library: pip install 'striate[mpi]' brings MPICH, or set "
+                "MPI4PY_LIBMPI to the library of the mpiexec that starts the ranks"
+            ) from error
+        library = MPI.Get_library_version().split("\n")[0].strip("\0 ,")
+        check_world(MPI.COMM_WORLD.size, library, launch)
+        exchange = MPIExchange(MPI.COMM_WORLD)
+    atexit.register(exchange.leave)
+    return exchange
 
 
 def _starts(sizes: Sequence[int]) -> list[int]:

@@ -36,7 +36,7 @@ def facts_of_data(data: PreparedData) -> Facts:
     facts = {
         "number of images": len(training.images),
         "size of the images": sizes(training.images.shape[1:]),
-        "images": _content(training.images),
+        "images": content_of(training.images),
         "labels": digest_of(
             training.targets.values,
             *([] if training.targets.labels is None else [training.targets.labels]),
@@ -46,7 +46,7 @@ def facts_of_data(data: PreparedData) -> Facts:
     }
     if validation is None:
         return {**facts, "validation images": None}
-    own = [] if validation.images is training.images else [_content(validation.images)]
+    own = [] if validation.images is training.images else [content_of(validation.images)]
     targets = validation.targets
     held = digest_of(
         *own,
@@ -58,9 +58,9 @@ def facts_of_data(data: PreparedData) -> Facts:
     return {**facts, "validation images": held}
 
 
-def _content(images: Array) -> str:
-    """A digest of images: of bytes by a digest of each, which is known of images that are read on
-    demand, so that held and read ones are the same.
+def content_of(images: Array) -> str:
+    """A digest of an array: of images of bytes by a digest of each, which is known of those that
+    are read on demand, so that held and read ones are the same.
     """
     if images.dtype == np.uint8 and images.ndim == 4:
         return digest_of(list(images.shape), digests(images))

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
-from striate.common.errors import StriateTypeError, StriateValueError
+from striate.common.errors import StriateValueError
 from striate.common.stop_signals import InterruptHandler
+from striate.common.text import sizes
 from striate.common.words import explains_its_arguments
 from striate.data.dataset import DataError
 from striate.data.shard_streams import ShardStreams
@@ -20,8 +21,8 @@ from striate.model.answers import Answers
 from striate.optim.losses import Loss, LossFunction, SigmoidCrossEntropy
 from striate.optim.optimizers import Optimizer
 from striate.optim.schedules import RateSchedule
-from striate.ranks.agree import agree
-from striate.ranks.alone import ALONE
+from striate.ranks.agree import ALIKE, APART, SAME, agree
+from striate.ranks.alone import checked_exchange
 from striate.ranks.exchange import Exchange, RankError, fails_together
 from striate.training.batches import largest_group
 from striate.training.checkpoint import (
@@ -68,6 +69,7 @@ def fit(
     batch_size: int = TrainingSettings.batch_size,
     base_batch_size: int | None = TrainingSettings.base_batch_size,
     groups: int = TrainingSettings.groups,
+    reduce_dtype: str = TrainingSettings.reduce_dtype,
     optimizer: str | Optimizer = TrainingSettings.optimizer,
     learning_rate: float | None = TrainingSettings.learning_rate,
     weight_decay: float | None = TrainingSettings.weight_decay,
@@ -119,6 +121,9 @@ def fit(
         groups: into how many parts each batch is cut, that are computed one after the other: memory
             is that of one of them.  Batch normalisation then is over a group.  1 to `batch_size`;
             its bits are those of this number of groups, however many processes share them.
+        reduce_dtype: in which the gradients of the groups are added: "float32", or "bfloat16" for
+            half the bytes between processes.  Then each group's gradient is rounded to 8 bits, and
+            each sum of two, in the same places for any number of processes.
         optimizer: "sgd", "adamw", for large batches "lars" or "lamb", or an Optimizer, which keeps
             its state.
         learning_rate: the highest one of the schedule; by default 0.05 for SGD, 0.002 for AdamW,
@@ -176,7 +181,7 @@ def fit(
     """
     from striate.engines import check_engine, make_engine
 
-    exchange = _checked(exchange)
+    exchange = checked_exchange(exchange)
     seed = check_seed(seed)
     resume = check_resume(resume)
     if resume and checkpoint is None:
@@ -184,7 +189,11 @@ def fit(
     before = {} if checkpoint is None and exchange.is_alone else facts_of_start(network)
     if not exchange.is_alone:
         machine = facts_of_machine(check_engine(engine), portable=portable)
-        agree(exchange, {**machine, **before, **facts_of_network(network)}, APART, ALIKE)
+        aims = {
+            "size of the images": sizes(network.input_shape),
+            "classes": ", ".join(network.classes or ()),
+        }
+        agree(exchange, {**machine, **aims, **before, **facts_of_network(network)}, APART, ALIKE)
     settings = TrainingSettings(
         optimizer=optimizer,
         learning_rate=learning_rate,
@@ -196,6 +205,7 @@ def fit(
         batch_size=batch_size,
         base_batch_size=base_batch_size,
         groups=groups,
+        reduce_dtype=reduce_dtype,
         augment=augment,
     )
     rates, _ = settings.make_schedule(), settings.highest_rate  # which an optimiser may not have
@@ -248,6 +258,7 @@ def fit(
                 "epochs": epochs,
                 "batch size": batch_size,
                 **({"groups": groups} if groups > 1 else {}),
+                **({"reduce dtype": reduce_dtype} if reduce_dtype != "float32" else {}),
                 **facts_of_streams(streams),
                 "optimizer": described(used),
                 "learning rate": highest_rate,
@@ -261,7 +272,7 @@ def fit(
             }
 
         if not exchange.is_alone:
-            agree(exchange, facts(), APART, "give all of them the same")
+            agree(exchange, facts(), APART, SAME)
         checkpointer = None
         if checkpoint is not None and exchange.is_first:
             checkpointer = Checkpointer(as_checkpoint(checkpoint), resume, facts)
@@ -280,6 +291,7 @@ def fit(
             checkpointer=checkpointer,
             interruption=interruption,
             exchange=exchange,
+            reduce_dtype=reduce_dtype,
         )
         if checkpointer is not None:
             stack.enter_context(claimed(checkpointer.path))
@@ -306,23 +318,6 @@ def fit(
                 training.keep(error)
                 raise
         return training.end()
-
-
-APART = "the ranks cannot train together"
-ALIKE = (
-    "take machines that are alike, with the same software; of several kinds of processors "
-    "portable=True (--portable) makes one"
-)
-
-
-def _checked(exchange: Exchange | None) -> Exchange:
-    if exchange is None:
-        return ALONE
-    if not isinstance(exchange, Exchange):
-        raise StriateTypeError(
-            f"exchange must be an Exchange, such as striate.ranks.mpi(), not {exchange!r}"
-        )
-    return exchange
 
 
 def _early_stopping(value: int | EarlyStopping | None) -> EarlyStopping | None:

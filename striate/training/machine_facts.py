@@ -17,7 +17,9 @@ def facts_of_machine(engine: str, *, portable: bool) -> dict[str, Any]:
         engine: "llvm" or "numpy".
         portable: whether sums are added in an order that is the same on all processors.
     """
-    software = {
+    software: dict[str, Any] = {
+        "engine": engine,
+        "portable": portable,
         "striate": __version__,
         "Python": ".".join(platform.python_version_tuple()[:2]),
         "NumPy": np.__version__,

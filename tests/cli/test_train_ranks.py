@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from striate.cli import training_ranks
+from striate.common.stop_signals import InterruptHandler
+from striate.ranks import mpiexec
 from tests.cli.conftest import Run
 from tests.ranks.rank_threads import Table, ThreadExchange
 
@@ -118,8 +120,6 @@ def test_ranks_that_differ_are_told_once(train: list[str], tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--minutes", "1"], "--minutes is for a single process"),
-        (["--from", "x.onnx"], "--from is for a single process"),
         (["--processes", "3"], "--processes 3: mpiexec has started 2; leave --processes out"),
         (["--lr", "much"], "Invalid value for '--lr'"),
     ],
@@ -127,7 +127,10 @@ def test_ranks_that_differ_are_told_once(train: list[str], tmp_path: Path) -> No
 def test_what_is_refused(
     options: list[str], said: str, train: list[str], striate: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both of two ranks know it, and the first one says it."""
+    """Both of two ranks know it, and the first one says it; if that is before they are connected,
+    the other one would say it too, were it not ended by then.
+    """
+    monkeypatch.setattr(training_ranks, "_FIRST_SPEAKS", 0.0)
 
     class OneOfTwo(ThreadExchange):
         def allgather(self, message: bytes) -> list[bytes]:
@@ -140,17 +143,30 @@ def test_what_is_refused(
         outcome = striate(*train, *options)
         lines = outcome.err.splitlines()
         assert outcome.code == 2 and outcome.out == ""
-        assert lines == [] if rank else len(lines) == 1 and said in lines[0], lines
+        is_heard = rank == 0 or options[0] == "--lr"
+        assert len(lines) == is_heard, lines
+        if is_heard:
+            assert lines[0].startswith(f"striate: {'rank 1: ' * rank}{said}"), lines
+
+
+def test_the_end_of_the_command_that_started_them_stops_ranks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = [b"x", b""]
+    with InterruptHandler() as stop, monkeypatch.context() as patch:
+        patch.setattr(training_ranks.os, "read", lambda handle, size: given.pop(0))
+        training_ranks._end_with_starter()
+    assert stop.number == signal.SIGTERM and not given
 
 
 def test_without_what_starts_processes(
     train: list[str], striate: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing(name: str) -> None:
-        raise training_ranks.PackageNotFoundError(name)
+        raise mpiexec.PackageNotFoundError(name)
 
-    monkeypatch.setattr(training_ranks, "distribution", missing)
-    monkeypatch.setattr(training_ranks, "which", lambda name: None)
+    monkeypatch.setattr(mpiexec, "distribution", missing)
+    monkeypatch.setattr(mpiexec, "which", lambda name: None)
     outcome = striate(*train, "--processes", 2)
     assert outcome.code == 2 and outcome.err == (
         "striate: --processes: there is no mpiexec to start processes with: pip install "

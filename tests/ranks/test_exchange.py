@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 
 import pytest
 
@@ -44,6 +45,36 @@ def test_all_that_fail_know_it() -> None:
             raise ValueError(f"number {exchange.rank}")
 
     assert [str(error) for error in with_ranks(3, work)] == ["number 0", "number 1", "number 2"]
+
+
+def test_one_whose_program_ends_ends_those_that_wait_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def work(exchange: Exchange) -> None:
+        exchange.meet()
+        if exchange.rank != 1:
+            exchange.meet(b"a step")
+        exchange.leave()
+        exchange.leave()
+
+    one, two, three = with_ranks(3, work)
+    assert two is None
+    for error in (one, three):
+        assert isinstance(error, RankError)
+        assert str(error) == "rank 1: has ended, without the others"
+    # Python keeps what has ended a program.
+    monkeypatch.setattr(sys, "last_value", KeyError("x"), raising=False)
+    assert str(with_ranks(2, work)[0]) == "rank 1: KeyError: 'x'"
+
+
+def test_all_that_end_wait_for_each_other_once() -> None:
+    def work(exchange: Exchange) -> str:
+        exchange.meet()
+        exchange.leave()
+        return "good"
+
+    assert on_ranks(3, work) == ["good"] * 3
+    ALONE.leave()
 
 
 def test_the_same_sentence_is_said_once() -> None:

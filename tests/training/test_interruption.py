@@ -8,6 +8,7 @@ import threading
 import numpy as np
 import pytest
 
+from striate.common import stop_signals
 from striate.common.stop_signals import InterruptHandler
 from striate.training.loop import fit
 from striate.training.stopping import EarlyStopping
@@ -201,9 +202,29 @@ def test_one_within_another_knows_and_tells(problem, make_network):
             ctrl_c()
 
 
-def test_at_once(capfd):
+def test_a_signal_that_comes_twice_at_once_is_one_request(monkeypatch):
+    """As `timeout` sends it, to a process and to its group, and mpiexec that hands it on."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        with InterruptHandler() as outer:
+            with InterruptHandler() as inner:
+                os.kill(os.getpid(), number)
+                os.kill(os.getpid(), number)
+            os.kill(os.getpid(), number)
+        assert inner.number == outer.number == number
+        stopped = []
+        with stop_signals.stopping_at_once():
+            try:
+                os.kill(os.getpid(), number)
+            except stop_signals.Stopped as error:
+                os.kill(os.getpid(), number)
+                stopped.append(error.number)
+        assert stopped == [number]
+
+
+def test_at_once(capfd, monkeypatch):
     from striate.common.stop_signals import Stopped, stopping_at_once
 
+    monkeypatch.setattr(stop_signals, "_ONE_REQUEST", 0.0)
     before = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         with pytest.raises(Stopped) as caught, stopping_at_once():
