@@ -25,6 +25,7 @@ from striate.cli.gradients import gradients
 from striate.cli.import_network import import_network
 from striate.cli.inspect import inspect
 from striate.cli.lab import lab
+from striate.cli.launch import launch
 from striate.cli.output import error_line, note, one_line
 from striate.cli.pool import pool
 from striate.cli.predict import predict
@@ -62,7 +63,7 @@ def cli(context: click.Context) -> None:
 
 
 for command in (
-    train, check, evaluate, predict, report, summary, inspect, explain, tune, lab, convolve,
+    train, launch, check, evaluate, predict, report, summary, inspect, explain, tune, lab, convolve,
     filter_command, size, pool, gradients, stroke, derive, import_network, export, verify,
 ):  # fmt: skip
     cli.add_command(command)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
+from striate.cli.output import note
 from striate.cli.training_source import computing, validation_fraction
+from striate.common.text import counted
 from striate.optim.optimizers import Optimizer
 
 if TYPE_CHECKING:
@@ -29,7 +31,20 @@ def how_to_fit(
         "exact": chosen.exact,
         "bfloat16": chosen.bfloat16,
         "portable": chosen.portable,
+        "exchange": chosen.exchange,
     }
+
+
+def tell_of_idle(chosen: TrainOptions, groups: int) -> None:
+    """Say that processes have nothing to do, where there are more of them than groups."""
+    size = chosen.exchange.size
+    if groups < size:
+        note(
+            f"Each batch has {counted(groups, 'group')} for {size} processes, so that "
+            f"{size - groups} stay{'s' * (size - groups == 1)} idle: give --groups {size} or more, "
+            "which is another training than with fewer",
+            quiet=chosen.quiet,
+        )
 
 
 def fit_network(
@@ -55,7 +70,7 @@ def fit_network(
         validation_fraction=validation_fraction(chosen, task),
         early_stopping=chosen.patience,
         progress=not chosen.quiet,
-        exchange=chosen.exchange,
+        streams=None if chosen.stream is None else dataset.shard_streams(chosen.stream),
         checkpoint=checkpoint,
         resume="any" if chosen.resume == "any" else chosen.resume is not None,
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from striate.cli import options
+from striate.cli.fit_network import tell_of_idle
 from striate.cli.held_out import HeldOut
 from striate.cli.output import paragraph
 from striate.cli.training_course import Trainer
@@ -34,11 +35,11 @@ FEW = 1000
 """…or fewer in all, a backbone is usually far better than a network from scratch."""
 # What makes each epoch see other images, which are looked at once here.
 _OF_SCRATCH = (
-    "minutes", "network", "network_width", "groups", "base_batch_size", "optimizer", "schedule",
-    "warmup", "warmup_epochs", "shift", "flip_alternate", "crop", "cutout", "brightness",
-    "contrast", "saturation", "rotate", "zoom", "resized_crop", "hue", "randaugment", "magnitude",
-    "mixup", "cutmix", "validation", "patience", "exact", "bfloat16", "portable",
-    "checkpoint_every", "checkpoint_steps", "resume",
+    "minutes", "network", "network_width", "reduce_dtype", "base_batch_size", "optimizer",
+    "schedule", "warmup", "warmup_epochs", "shift", "flip_alternate", "crop", "cutout",
+    "brightness", "contrast", "saturation", "rotate", "zoom", "resized_crop", "hue", "randaugment",
+    "magnitude", "mixup", "cutmix", "validation", "patience", "exact", "bfloat16", "portable",
+    "checkpoint_every", "checkpoint_steps", "resume", "stream",
 )  # fmt: skip
 
 
@@ -67,6 +68,8 @@ class FromBackbone(Trainer):
     def prepare(self, task: TrainingTask, out: str) -> None:
         """Tell what there is to tell of the images."""
         task.tell()
+        if self.chosen.tune is not False:
+            tell_of_idle(self.chosen, self.settings.groups)
         self.task, self.targets = task, task.transfer_targets()
 
     def begin(self, replaces: bool) -> None:
@@ -84,14 +87,22 @@ class FromBackbone(Trainer):
             progress=None if chosen.quiet else Counting(),
             say=lambda sentence: paragraph(sentence, quiet=chosen.quiet),
             fit_options={"progress": not chosen.quiet},
+            exchange=chosen.exchange,
         )
-        self.made = self.transfer.begin(self.task.dataset.train_images, self.targets)
+        images = self.task.dataset.train_images
+        if chosen.exchange.is_first:
+            self.made = self.transfer.begin(images, self.targets)
+        else:
+            self.transfer.follow_begin(images, self.targets)
 
     def train(self) -> tuple[Network, History]:
-        """Train the last stages on, if they are to be."""
+        """Train the last stages on, if they are to be; the network is that of the first rank."""
         from striate.training.history import History
 
-        self.transfer.go_on(self.made, self.task.dataset.train_images)
+        if not self.chosen.exchange.is_first:
+            self.transfer.follow_going_on()
+            return self.backbone.network, History()
+        self.transfer.go_on(self.made)
         self.task.name(self.made.network)
         return self.made.network, self.made.history or History()
 

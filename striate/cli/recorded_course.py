@@ -23,12 +23,13 @@ _VERSION = 1
 _OPTIONS = (
     "size", "colour", "fit", "nested", "skip_bad", "max_pixels", "test_fraction", "validation",
     "patience", "calibrate", "reject", "class_weight", "seed", "exact", "bfloat16", "portable",
-    "engine",
+    "engine", "stream",
 )  # fmt: skip
 """Of the fields of `TrainOptions`, those that say which weights a training ends with, beside the
 network and its settings, which the file has anyway."""
-# Settings that files of before do not tell: they had the usual value.
-_LATER = ("base_batch_size", "warmup_epochs")
+# Settings and options that files of before do not tell: they had the usual value.
+_LATER = ("base_batch_size", "warmup_epochs", "reduce_dtype")
+_LATER_OPTIONS = {"stream": None}
 # Values of the others, where nothing is asked for.
 _NOTHING: dict[str, Any] = {
     "flip_alternate": False,
@@ -87,7 +88,8 @@ def recorded_options(
         )
     try:
         recorded = LabelArguments(**_with_tuples(course["tables"]))
-        options = _with_tuples({name: course["options"][name] for name in _OPTIONS})
+        given_then = _LATER_OPTIONS | course["options"]
+        options = _with_tuples({name: given_then[name] for name in _OPTIONS})
     except (KeyError, TypeError) as error:
         raise click.ClickException(f"{model}: its notes about its training are damaged") from error
     rest = {field.name: None for field in fields(TrainOptions)} | _NOTHING

@@ -18,6 +18,8 @@ from striate.common.errors import StriateValueError
 from striate.common.text import counted
 from striate.model.work import multiply_adds_of_nodes
 from striate.network import Network
+from striate.ranks.from_first import SharedFinding, from_first
+from striate.ranks.led_work import LedWork
 
 if TYPE_CHECKING:
     from striate.cli.networkfile import NetworkFile
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from striate.data.found_images import FoundImages
     from striate.optim.losses import Loss
     from striate.training.recipes import Recipe
+    from striate.training.step_timing import StepTiming
     from striate.training.time_budget import Rung
 
 # A forward pass takes such a part of a training step.
@@ -44,6 +47,9 @@ _OUTPUTS = 10
 
 class TimedTraining:
     """Chooses the size of the images, the width of the network and the epochs for a time.
+
+    Of many processes the first one does so, by its clock, and lets all train together what it
+    measures; they go on with what it has chosen.
 
     Args:
         chosen: the options, `minutes` among them.
@@ -64,16 +70,31 @@ class TimedTraining:
         self._scale: float | None = None
         self._compiling = 0.0
         self._kept: dict[str, Any] = {}
+        self._exchange = chosen.exchange
+        self._measuring = LedWork(self._exchange, self._epoch_seconds)
+        self._is_side_known = False
 
     def side_for(self, found: FoundImages) -> int | None:
-        """Return the longest side of the images, before they are decoded; None for the usual."""
+        """Return the longest side of the images, before they are decoded; None for the usual.
+
+        All processes ask at the same point, and get what the first one chooses.
+        """
+        if not self._is_side_known:
+            self._is_side_known = True
+            if self._exchange.is_first:
+                self._side = self._chosen_side(found)
+                self._tell()
+            else:
+                self._follow()
+        return self._side
+
+    def _chosen_side(self, found: FoundImages) -> int | None:
         self._take_kept(self._chosen.out or named_after(found.name))
         if self._kept:
             return self._side
         sides = self._sides(found)
         if len(sides) < 2:
-            self._side = next(iter(sides.values())) if len(found.sizes) else None
-            return self._side
+            return next(iter(sides.values())) if len(found.sizes) else None
         channels = 1 if self._chosen.colour == "gray" or found.gray else 3
         images = max(1, round(len(found.sources) * (1 - self._chosen.test_fraction)))
         loading = {size: found.decoding_seconds(size) for size in sides}
@@ -83,12 +104,18 @@ class TimedTraining:
             return self._rung((height, width, channels), _OUTPUTS, images, scale, seconds)
 
         chosen = self._settle(list(sides), images, rung, channels)
-        if chosen is not None:
-            self._side = sides[chosen.height, chosen.width]
-        return self._side
+        return None if chosen is None else sides[chosen.height, chosen.width]
 
     def scale_for(self, task: TrainingTask, out: str) -> float:
         """Return how many times as wide as usual the network is, when the images are loaded."""
+        if self._exchange.is_first:
+            self._choose_scale(task, out)
+            self._tell()
+        else:
+            self._follow()
+        return self._scale or 1.0
+
+    def _choose_scale(self, task: TrainingTask, out: str) -> None:
         self._take_kept(out)
         if self._scale is None:
             dataset = task.dataset
@@ -99,7 +126,14 @@ class TimedTraining:
                 return self._rung((height, width, channels), outputs, images, scale, 0.0)
 
             self._settle([(height, width)], images, rung, channels)
-        return self._scale or 1.0
+
+    def _tell(self) -> None:
+        """Let the other processes go on with what was chosen."""
+        self._measuring.end([self._side, self._scale, self._kept])
+
+    def _follow(self) -> None:
+        """Measure what the first process asks for, and go on with what it has chosen."""
+        self._side, self._scale, self._kept = self._measuring.follow()
 
     def with_epochs(
         self, recipe: Recipe, network: Network, task: TrainingTask, loss: Loss
@@ -113,7 +147,6 @@ class TimedTraining:
             loss: of the training.
         """
         from striate.training.step_timing import time_steps
-        from striate.training.time_budget import filled, with_speed
 
         asked = self._chosen.asked["epochs"]
         images = task.dataset.train_images
@@ -133,6 +166,20 @@ class TimedTraining:
             loss=loss,
             **self._how(),
         )
+        work = float(sum(multiply_adds_of_nodes(network)))
+        (epochs,), _ = from_first(
+            self._exchange,
+            lambda: SharedFinding([self._fitting_epochs(recipe, work, task, timing)], {}),
+        )
+        return replace(recipe, training=replace(recipe.training, epochs=epochs))
+
+    def _fitting_epochs(
+        self, recipe: Recipe, work: float, task: TrainingTask, timing: StepTiming
+    ) -> int:
+        """Return how many epochs of a network with so many multiply-adds fit, and say so."""
+        from striate.training.time_budget import filled, with_speed
+
+        images = task.dataset.train_images
         compiling = _COMPILED * max(timing.compiling_seconds, self._compiling)
         height, width = images.shape[1:3]
         fraction = validation_fraction(self._chosen, task)
@@ -152,12 +199,12 @@ class TimedTraining:
             )
 
         rung = now(_bare(height, width, self._scale or 1.0, recipe.training.epochs))
-        rung = replace(rung, work=float(sum(multiply_adds_of_nodes(network))))
+        rung = replace(rung, work=work)
         rungs = [rung, *map(now, self._above)]
         rung, *above = with_speed(rungs, rung, shown * timing.image_seconds)
-        plan = filled(rung, above, self._budget, asked)
+        plan = filled(rung, above, self._budget, self._chosen.asked["epochs"])
         self._say(plan.sentence)
-        return replace(recipe, training=replace(recipe.training, epochs=plan.epochs))
+        return plan.epochs
 
     def notes(self, recipe: Recipe) -> dict[str, Any]:
         """Return the plan as it is kept in the checkpoint and in the model's file."""
@@ -230,7 +277,6 @@ class TimedTraining:
         """Choose a rung by the speed of some networks on random images, and return it; None where
         there is no choice.
         """
-        from striate.training.step_timing import time_steps
         from striate.training.time_budget import rungs_of, settled
 
         given = 1.0 if self._described is not None else self._chosen.network_width
@@ -238,22 +284,10 @@ class TimedTraining:
         if len(ladder) < 2:
             self._scale = given or 1.0
             return None
-        rng = np.random.default_rng(0)
 
         def measure(rung: Rung) -> float:
-            shape = (rung.height, rung.width, channels)
-            recipe, network = self._made(shape, _OUTPUTS, images, rung.scale)
-            count = 2 * min(recipe.training.batch_size, images)
-            pixels = rng.integers(0, 256, (count, *shape), np.uint8)
-            labels = rng.integers(0, network.output_shape[0], count)
-            try:
-                timing = time_steps(
-                    network, pixels, labels, recipe.training, seconds=_PROBE, **self._how()
-                )
-            except StriateValueError:  # too little memory, or a network that is refused later
-                return math.inf
-            self._compiling = max(self._compiling, timing.compiling_seconds)
-            return images * timing.image_seconds
+            shape = [rung.height, rung.width, channels]
+            return self._measuring.ask(SharedFinding([shape, images, rung.scale], {}))
 
         # Each network costs a moment to compile, which little time has no room for.
         most = 2 if self._budget < 120 else 3
@@ -268,6 +302,29 @@ class TimedTraining:
         self._above = [] if plan.next is None else [plan.next[0]]
         return plan.rung
 
+    def _epoch_seconds(self, order: SharedFinding) -> float:
+        """Return how long an epoch takes, by a few steps on random images.
+
+        Args:
+            order: the shape of images, how many there are, and the width of the network.
+        """
+        from striate.training.step_timing import time_steps
+
+        (height, width, channels), images, scale = order.values
+        shape = height, width, channels
+        recipe, network = self._made(shape, _OUTPUTS, images, scale)
+        rng, count = np.random.default_rng(0), 2 * min(recipe.training.batch_size, images)
+        pixels = rng.integers(0, 256, (count, *shape), np.uint8)
+        labels = rng.integers(0, network.output_shape[0], count)
+        try:
+            timing = time_steps(
+                network, pixels, labels, recipe.training, seconds=_PROBE, **self._how()
+            )
+        except StriateValueError:  # too little memory, or a network that is refused later
+            return math.inf
+        self._compiling = max(self._compiling, timing.compiling_seconds)
+        return float(images * timing.image_seconds)
+
     def _spent(self) -> float:
         """Return the seconds until now, with those that are left free."""
         return time.perf_counter() - STARTED + _RESERVE * self._budget
@@ -280,6 +337,7 @@ class TimedTraining:
             "exact": chosen.exact,
             "bfloat16": chosen.bfloat16,
             "portable": chosen.portable,
+            "exchange": self._exchange,
         }
 
     def _say(self, sentence: str) -> None:

@@ -11,7 +11,7 @@ import click
 
 from striate.cli import found_rate, layer_words, networkfile
 from striate.cli.changed_images import note_changes
-from striate.cli.fit_network import fit_network, how_to_fit
+from striate.cli.fit_network import fit_network, how_to_fit, tell_of_idle
 from striate.cli.from_backbone import FromBackbone, advice
 from striate.cli.label_arguments import LabelArguments
 from striate.cli.model_output import checkpoint_beside
@@ -75,11 +75,24 @@ def _train(exchange: Exchange, given: dict[str, Any]) -> int:
     chosen = TrainOptions(asked, tables=LabelArguments.taken_from(given), **given)
     if not exchange.is_alone:
         chosen = chosen.for_rank(exchange)
+        _agree_on_course(chosen, finds_rate)
     if chosen.backbone is None:
         return carry_out(FromScratch(chosen, finds_rate))
     if finds_rate:
         raise click.ClickException("--from has no --lr auto: give a number, or leave it out")
     return carry_out(FromBackbone(chosen))
+
+
+def _agree_on_course(chosen: TrainOptions, finds_rate: bool) -> None:
+    """Check that all ranks have the options that decide where they meet before training begins."""
+    from striate.ranks.agree import APART, SAME, agree
+
+    course = {
+        "--minutes": chosen.minutes,
+        "--lr": found_rate.AUTO if finds_rate else None,
+        "--from": chosen.backbone,
+    }
+    agree(chosen.exchange, course, APART, SAME)
 
 
 class FromScratch(Trainer):
@@ -143,7 +156,7 @@ class FromScratch(Trainer):
             note(hint, quiet=chosen.quiet)
         held = round(len(dataset.train_images) * validation_fraction(chosen, task))
         _announce(chosen, recipe, network, max(1, len(dataset.train_images) - held))
-        _tell_of_idle(chosen, recipe)
+        tell_of_idle(chosen, recipe.training.groups)
         self.task, self.recipe, self.network = task, recipe, network
         self.out, self.checkpoint = out, checkpoint_beside(out)
 
@@ -234,18 +247,6 @@ def _announce(chosen: TrainOptions, recipe: Recipe, network: Network, images: in
     )
     training = recipe.training.fitted_to(images)
     paragraph(f"Training: {training.description}", quiet=chosen.quiet)
-
-
-def _tell_of_idle(chosen: TrainOptions, recipe: Recipe) -> None:
-    """Say that processes have nothing to do, where there are more of them than groups."""
-    groups, size = recipe.training.groups, chosen.exchange.size
-    if groups < size:
-        note(
-            f"Each batch has {counted(groups, 'group')} for {size} processes, so that "
-            f"{size - groups} stay{'s' * (size - groups == 1)} idle: give --groups {size} or more, "
-            "which is another training than with fewer",
-            quiet=chosen.quiet,
-        )
 
 
 def _with_found_rate(

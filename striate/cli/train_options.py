@@ -65,6 +65,7 @@ class TrainOptions:
     max_pixels: int | None
     memory: int | None
     image_cache: int | None
+    stream: int | None
     check: bool
     seed: int
     exact: bool
@@ -80,16 +81,7 @@ class TrainOptions:
     exchange: Exchange = ALONE
 
     def for_rank(self, exchange: Exchange) -> TrainOptions:
-        """Return the options of one of several processes.
-
-        Raises:
-            ClickException: an option is for a single process.
-        """
-        for name, value in (("--from", self.backbone), ("--minutes", self.minutes)):
-            if value is not None:
-                raise click.ClickException(
-                    f"{name} is for a single process: leave it out, or train in one"
-                )
+        """Return the options of one of several processes."""
         own: dict[str, Any] = {} if exchange.is_first else {"quiet": True, "check": False}
         return replace(self, exchange=exchange, threads=self.threads or exchange.threads, **own)
 
@@ -148,6 +140,12 @@ _OPTIONS = (
         metavar="N",
         help="Compute each batch in N parts, one after the other, in the memory of one of them.  "
         "[default: 1]",
+    ),
+    click.option(
+        "--reduce-dtype",
+        type=click.Choice(["float32", "bfloat16"]),
+        help="Add the gradients of the groups in this; bfloat16 halves what processes send each "
+        "other, and rounds each gradient to 8 bits.  [default: float32]",
     ),
     click.option(
         "--processes",
@@ -330,14 +328,22 @@ _OPTIONS = (
         "--memory",
         type=options.byte_count,
         metavar="SIZE",
-        help="Hold up to so much of decoded images, such as 2GB; more are decoded when a batch "
-        "needs them.  [default: what fits comfortably into what is free]",
+        help="Hold up to so much of decoded images in each process, such as 2GB; more are decoded "
+        "when a batch needs them.  [default: what fits comfortably into what is free]",
     ),
     click.option(
         "--image-cache",
         type=options.byte_count,
         metavar="SIZE",
         help="Keep up to so much of those on disk.  [default: 4GiB]",
+    ),
+    click.option(
+        "--stream",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Read tar shards from beginning to end, one after the other, and mix about N images "
+        "that follow each other, such as 1000: for disks and servers that are slow otherwise.  "
+        "[default: all images in random order]",
     ),
     click.option(
         "--check/--no-check",

@@ -93,8 +93,7 @@ def carry_out(trainer: Trainer) -> int:
     exchange = chosen.exchange
     if exchange.is_first:
         check_model_file(chosen.out)
-    # What one process of a machine has decoded, the others find on its disk.
-    dataset, held = exchange.leaders_first(trainer.load)
+    dataset, held = trainer.load()
     out = chosen.out or default_name(dataset)
     replaces = exchange.is_first and check_model_file(out)
     task = task_of(chosen, dataset)

@@ -5,16 +5,11 @@ from __future__ import annotations
 import atexit
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
-from importlib.metadata import PackageNotFoundError, distribution
-from pathlib import Path
-from shutil import which
-from typing import TextIO
 
 import click
 
@@ -23,14 +18,14 @@ from striate.cli.output import error_line
 from striate.common.errors import StriateError, StriateValueError
 from striate.common.optional import require
 from striate.common.stop_signals import InterruptHandler, Stopped
+from striate.ranks import mpiexec
 from striate.ranks.alone import ALONE
 from striate.ranks.exchange import Exchange
 from striate.ranks.gathering import end_all
 from striate.ranks.launched import Launch, launched
+from striate.ranks.mpiexec import OWN_CODES, MpiexecRun
 
 _REFUSED = 2
-_OWN_CODES = (0, 1, 2, 129, 130, 143)
-"""With which a rank ends by itself: any other code is of a process that was ended."""
 _FIRST_SPEAKS = 1.0
 """Seconds for which others wait with what they have to say: the first one's end is theirs too."""
 _STARTER = "STRIATE_RANKS_STARTER"
@@ -159,26 +154,13 @@ def start_ranks(processes: int, arguments: Sequence[str]) -> int:
     """
     require("mpi4py", "mpi", f"--processes {processes}")
     command = [*_starter(), "-n", str(processes), sys.executable, "-m", "striate", *arguments]
-    # In a session of its own: it gets the signals from here. Its standard input is open while this
-    # process lives, see `_end_with_starter`.
-    with InterruptHandler() as stop:
-        started = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, _STARTER: "1"},
-            start_new_session=True,
-            text=True,
-            errors="replace",
-        )
-        results = threading.Thread(target=_copy_results, args=(started, sys.stdout), daemon=True)
-        results.start()
-        try:
-            code = _waited_for(started, stop)
-        finally:
-            _end(started)
-        results.join()
-    if code not in _OWN_CODES:
+    # The first rank's standard input is open while this process lives, see `_end_with_starter`.
+    with (
+        InterruptHandler() as stop,
+        MpiexecRun(command, environment={_STARTER: "1"}) as run,
+    ):
+        code = run.wait(stop)
+    if code not in OWN_CODES:
         error_line(
             f"one of the {processes} processes was ended from outside, and with it all; the same "
             "command with --resume goes on from the last checkpoint, with any number of them"
@@ -188,57 +170,6 @@ def start_ranks(processes: int, arguments: Sequence[str]) -> int:
 
 
 def _starter() -> list[str]:
-    """The program that starts ranks: MPICH's, if it is installed as a package of Python, else the
-    one that is found.
-    """
-    with suppress(PackageNotFoundError):
-        package = distribution("mpich")
-        for file in package.files or ():
-            if file.name == "mpiexec":
-                # On this machine only, whatever batch system there is.
-                return [str(Path(str(package.locate_file(file))).resolve()), "-launcher", "fork"]
-    found = which("mpiexec")
-    if found is None:
-        raise click.ClickException(
-            "--processes: there is no mpiexec to start processes with: pip install 'striate[mpi]'"
-        )
-    return [found]
-
-
-def _copy_results(started: subprocess.Popen[str], stream: TextIO) -> None:
-    """Write what the processes print, but for what MPICH tells of signals and of those that were
-    ended.
-    """
-    assert started.stdout is not None
-    is_result = True
-    for line in started.stdout:
-        is_result = is_result and not line.startswith("=" * 20)
-        if is_result and not line.startswith("[mpiexec@"):
-            stream.write(line)
-            stream.flush()
-
-
-def _waited_for(started: subprocess.Popen[str], stop: InterruptHandler) -> int:
-    """Wait for the end, and hand on the signal that comes meanwhile."""
-    handed_on = False
-    while True:
-        with suppress(subprocess.TimeoutExpired):
-            return started.wait(0.1)
-        if stop.number is not None and not handed_on:
-            # mpiexec hands these on to all ranks, but ends by SIGHUP itself.
-            is_known = stop.number in (signal.SIGINT, signal.SIGTERM)
-            started.send_signal(stop.number if is_known else signal.SIGTERM)
-            handed_on = True
-
-
-def _end(started: subprocess.Popen[str]) -> None:
-    """End what is still under way."""
-    if started.poll() is None:
-        started.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            started.wait(5)
-        started.kill()
-        started.wait()
-    if started.stdin is not None:
-        with suppress(OSError):
-            started.stdin.close()
+    """What starts ranks on this machine only, whatever batch system there is."""
+    own = mpiexec.installed_program("mpiexec")
+    return [own, "-launcher", "fork"] if own else [mpiexec.program("mpiexec", "--processes")]

@@ -58,6 +58,7 @@ def load_source(
         validation=chosen.validation is None and (chosen.patience is not None or has_table),
         memory=chosen.memory,
         image_cache=chosen.image_cache,
+        exchange=chosen.exchange,
         **chosen.tables.arguments(),
     )
     for sentence in dataset.notes:

@@ -14,7 +14,11 @@ Made = TypeVar("Made")
 
 
 def in_order(
-    work: Callable[[Given], Made], given: Sequence[Given], *, parallel: bool = True
+    work: Callable[[Given], Made],
+    given: Sequence[Given],
+    *,
+    parallel: bool = True,
+    threads: int | None = None,
 ) -> Iterator[Made]:
     """Yield what `work` makes of each of `given`, in this order.
 
@@ -23,8 +27,9 @@ def in_order(
         given: what it is called with.
         parallel: whether to use threads; where the system refuses them, or there is one processor,
             everything is done in this one.
+        threads: how many at most; None for as many as there are processors.
     """
-    threads = min(default_threads(), len(given)) if parallel else 1
+    threads = min(threads or default_threads(), len(given)) if parallel else 1
     if threads < 2:
         yield from map(work, given)
         return

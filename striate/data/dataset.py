@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,10 @@ from striate.common.text import counted, listed, sizes
 from striate.data.check_record import CheckRecord
 from striate.data.part import Labels, Part
 from striate.data.rows import part_rows
+from striate.data.shard_streams import WINDOW, ShardStreams
 from striate.data.suspicions import suspicions
+from striate.ranks.alone import ALONE
+from striate.ranks.exchange import Exchange
 
 OnProgress = Callable[[int, int, str], None]  # (done, total, text)
 
@@ -69,6 +72,8 @@ class Dataset:
         task: what images have: "classes", one each; "labels", any number each; or "numbers".
         label_columns: of a table of labels the columns that were used, as arguments of `load`.
         checked: what was found wrong with them before a training; None where nobody looked.
+        shard_places: of images in tar shards, the shard and the place in it by the path of each;
+            None of others.
     """
 
     train_images: Images
@@ -91,6 +96,31 @@ class Dataset:
     task: str = "classes"
     label_columns: dict[str, Any] | None = None
     checked: CheckRecord | None = None
+    shard_places: Mapping[str, tuple[str, int]] | None = None
+
+    def shard_streams(self, window: int = WINDOW) -> ShardStreams:
+        """Return the streams of the training images, for ``fit(streams=…)``.
+
+        Args:
+            window: about so many images that follow each other are mixed.
+
+        Raises:
+            DataError: the images do not lie in tar shards.
+        """
+        if self.shard_places is None or self.train_paths is None:
+            raise DataError(
+                f"{self.name}: its images do not lie in tar shards, of which streams (--stream) "
+                "are made: write them into some, or leave that out"
+            )
+        if isinstance(window, bool) or window != int(window) or window < 0:
+            raise DataError(f"window must be a number of images, 0 or more, not {window!r}")
+        places = [self.shard_places[path] for path in self.train_paths]
+        numbers = {shard: number for number, shard in enumerate(sorted({s for s, _ in places}))}
+        return ShardStreams(
+            np.array([numbers[shard] for shard, _ in places], np.intp),
+            np.array([offset for _, offset in places], np.int64),
+            int(window),
+        )
 
     @property
     def parts(self) -> dict[str, Part]:
@@ -146,6 +176,7 @@ class LoadOptions:
     task: str | None = None
     sides: tuple[int, int] | None = None
     choose_side: Callable[[Any], int | None] | None = None
+    exchange: Exchange = ALONE
 
 
 def checked_size(size: int | Sequence[int] | None) -> tuple[int, int] | None:
@@ -272,6 +303,7 @@ def assemble(
     folder: str | None = None,
     bad_files: Sequence[tuple[str, str]] = (),
     task: str = "classes",
+    shard_places: Mapping[str, tuple[str, int]] | None = None,
 ) -> Dataset:
     """Make a Dataset of a training part and, where given, a test and a validation part; of one
     part alone the test part is split off.
@@ -314,8 +346,10 @@ def assemble(
         validation_paths=rest[0].paths if rest else None,
         bad_files=list(bad_files),
         task=task,
+        shard_places=shard_places,
     )
-    made.notes.extend(suspicions(made.parts, made.classes))
+    if options.exchange.is_first:  # copies are read again to be sure
+        made.notes.extend(suspicions(made.parts, made.classes))
     return made
 
 

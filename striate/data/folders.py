@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from striate.common.text import counted, listed
-from striate.data import decoded_cache, survey_cache
+from striate.data import decoded_cache
 from striate.data.class_folders import ClassFolders, find_parts, ignored
 from striate.data.dataset import (
     DataError,
@@ -20,16 +20,11 @@ from striate.data.dataset import (
     class_indices,
     same_text,
 )
-from striate.data.decode import WantedImages, decode_chunk
-from striate.data.found_images import with_sides
-from striate.data.holding import are_held
+from striate.data.file_decoding import decode_files
 from striate.data.image_files import KINDS, lacking
-from striate.data.image_rows import SurveyedImages
-from striate.data.images import Decoded, decode_images
 from striate.data.part import Part
-from striate.data.row_cache import LIMIT
 from striate.data.rows import run_of_rows
-from striate.data.stored_images import ImageFile
+from striate.data.tar_files import is_tar
 
 
 def load_folder(folder: Path, options: LoadOptions) -> Dataset:
@@ -120,7 +115,14 @@ def load_found(
         notes=notes,
         folder=str(folder),
         bad_files=bad,
+        shard_places=_shard_places(files),
     )
+
+
+def _shard_places(files: Sequence[decoded_cache.File]) -> dict[str, tuple[str, int]] | None:
+    """Return where images lie in tar files, by their paths; None if they do not."""
+    places = {file.path: file.inside for file in files if file.inside is not None}
+    return places if places and all(is_tar(shard) for shard, _ in places.values()) else None
 
 
 def _asked_for(found: dict[str, ClassFolders], options: LoadOptions) -> dict[str, ClassFolders]:
@@ -223,60 +225,3 @@ def _check_not_empty(part: ClassFolders, number: dict[str, int], present: set[in
                 f"{part.folder / name}: none of the images of this class can be read; "
                 "add good ones or remove the folder"
             )
-
-
-def decode_files(
-    files: Sequence[decoded_cache.File], options: LoadOptions, name: str
-) -> tuple[Decoded, bool, str]:
-    """Decode the files of the source of that name or take them from the cache.
-
-    Returns:
-        The images; whether it was the cache; and a note if they are not held in memory.
-    """
-    places = [file.place for file in files]
-    options = with_sides(places, options, name)
-    kinds = ("size", "sides", "colour", "mode", "cut_from", "max_pixels", "white")
-    key = decoded_cache.key(files, {kind: getattr(options, kind) for kind in kinds})
-    held, told = are_held(places, options)
-    limit = LIMIT if options.image_cache is None else options.image_cache
-    limit *= options.cache
-    found = None
-    if options.cache:
-        found = decoded_cache.read(key) if held else survey_cache.read(key, places, limit)
-    if found is not None and _still_bad(places, found, options):
-        return found, held, told
-    decoded = decode_images(
-        places,
-        size=options.size,
-        colour=options.colour,
-        mode=options.mode,
-        cut_from=options.cut_from,
-        skip_bad=options.skip_bad,
-        max_pixels=options.max_pixels,
-        white=options.white,
-        progress=options.progress,
-        storage=None if held else SurveyedImages(places, key, limit),
-        sides=options.sides,
-    )
-    if options.cache:
-        (decoded_cache if held else survey_cache).write(key, decoded)
-    return decoded, False, told
-
-
-def _still_bad(places: Sequence[ImageFile], found: Decoded, options: LoadOptions) -> bool:
-    """Return whether the files that an entry of the cache is without are still unreadable.
-
-    They might have been so for a passing reason, such as a network drive that was away.
-
-    Raises:
-        DataError: they are, and bad images are not to be skipped.
-    """
-    if not found.bad:
-        return True
-    target = WantedImages(8, 8, 3, max_pixels=options.max_pixels)
-    chunk = decode_chunk([places[index] for index, _ in found.bad], target)
-    if len(chunk.errors) < len(found.bad):
-        return False
-    if not options.skip_bad:
-        raise DataError(chunk.errors[0][1])
-    return True

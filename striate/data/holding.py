@@ -20,17 +20,17 @@ _COMFORTABLE = 0.7
 _SAMPLE = 500
 
 
-def are_held(sources: Sequence[decode.Source], options: LoadOptions) -> tuple[bool, str]:
+def are_held(sources: Sequence[decode.Source], options: LoadOptions, most: int) -> tuple[bool, str]:
     """Return whether the images are held in memory once they are decoded.
 
     Args:
         sources: the image files.
         options: how they are loaded; `memory` is the limit, if there is one.
+        most: bytes of images that are held at most, as `room_for` has found.
 
     Returns:
         The answer; and where it is no, a sentence with the numbers.
     """
-    most = room_for(options)
     sides = options.sides or default_sides(len(sources))
     longest = max(KEPT_SIDE, *sides)
     height, width = options.size or (longest, longest)  # the most that a chosen size can have
@@ -60,7 +60,8 @@ def room_for(options: LoadOptions) -> int:
     """Return how many bytes of decoded images are held in memory at most."""
     if options.memory is not None:
         return options.memory
-    return int(available_memory() * _COMFORTABLE / SPLIT)
+    # Ranks on one machine have one memory.
+    return int(available_memory() * _COMFORTABLE / SPLIT) // options.exchange.neighbours
 
 
 def sampled(sources: Sequence[decode.Source], max_pixels: int) -> tuple[Sizes, bool]:

@@ -2,7 +2,8 @@
 
 All are decoded once before (`SurveyedImages`), which finds damaged files, tells gray images from
 coloured ones, and gives each image the digest by which it is known again. From then on rows are
-decoded as they are asked for; what a cache on disk has room for is read from there.
+decoded as they are asked for; what a cache on disk has room for is read from there. Of many ranks
+each looks at a share of the images, and tells the others what it has found.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from striate.data.decode import DONE, Source, WantedImages
 from striate.data.image_digests import Digests, digest, one_colour
 from striate.data.image_storage import ImageStorage
 from striate.data.row_cache import RowCache, row_cache
+from striate.ranks.alone import ALONE
+from striate.ranks.exchange import Exchange
+from striate.ranks.joint_findings import any_of, join_rows
 
 Flags = npt.NDArray[np.bool_]
 
@@ -36,12 +40,19 @@ class ImageReader:
         target: what they become.
         digests: of their pixels then, (n,).
         cache: where decoded images are kept.
+        workers: the most threads or processes that decode; None for all processors.
     """
 
     def __init__(
-        self, sources: Sequence[Source], target: WantedImages, digests: Digests, cache: RowCache
+        self,
+        sources: Sequence[Source],
+        target: WantedImages,
+        digests: Digests,
+        cache: RowCache,
+        workers: int | None = None,
     ) -> None:
         self.sources, self.target, self.digests, self.cache = sources, target, digests, cache
+        self._most_workers = workers
         self._crew: worker_pool.Crew | None = None
         self._lock = renewed_lock(self, "_lock")
         _readers.add(self)
@@ -78,7 +89,8 @@ class ImageReader:
     def _workers(self) -> worker_pool.Crew:
         with self._lock:
             if self._crew is None:
-                self._crew = crew = worker_pool.Crew(*worker_pool.crew(self.sources))
+                chosen = worker_pool.at_most(worker_pool.crew(self.sources), self._most_workers)
+                self._crew = crew = worker_pool.Crew(*chosen)
                 self._ending = weakref.finalize(self, crew.close)
             return self._crew
 
@@ -144,10 +156,13 @@ class SurveyedImages(ImageStorage):
         sources: where the images are.
         key: names them in the cache.
         limit: the bytes on disk at most.
+        exchange: connects ranks that share the work.
     """
 
-    def __init__(self, sources: Sequence[Source], key: str, limit: int) -> None:
-        self._sources, self._key, self._limit = sources, key, limit
+    def __init__(
+        self, sources: Sequence[Source], key: str, limit: int, exchange: Exchange = ALONE
+    ) -> None:
+        self._sources, self._key, self._limit, self.exchange = sources, key, limit, exchange
         self.shape: tuple[int, ...] = (len(sources), 0, 0, 1)
         self._cache: RowCache | None = None
 
@@ -159,7 +174,7 @@ class SurveyedImages(ImageStorage):
         self._of_one = np.zeros(count, np.uint32) if shape[3] == 3 else None
         self._digests = np.zeros(count, np.uint32)
         self._flat = np.zeros(count, np.bool_)
-        self._cache = row_cache(self._key, shape, self._limit) if shape[1] else None
+        self._cache = self._new_cache() if shape[1] else None
 
     def put(self, rows: npt.NDArray[Any], pixels: npt.NDArray[np.uint8]) -> None:
         """Note the digests, and keep what the file has room for."""
@@ -175,6 +190,14 @@ class SurveyedImages(ImageStorage):
                 self._of_one[rows] = [digest(image[..., 0]) for image in pixels]
             else:
                 self._of_one = None
+
+    def join(self, rows: npt.NDArray[np.intp]) -> None:
+        """Take over the digests that other ranks have noted."""
+        join_rows(self.exchange, rows, self._digests, self._flat)
+        if any_of(self.exchange, self._of_one is None):
+            self._of_one = None
+        else:
+            join_rows(self.exchange, rows, cast("Digests", self._of_one))
 
     def widen(self) -> bool:
         """Begin anew."""
@@ -193,8 +216,12 @@ class SurveyedImages(ImageStorage):
             digests,
             self._flat,
             kept,
-            self._cache or row_cache(self._key, self.shape, self._limit),
+            self._cache or self._new_cache(),
+            self.exchange.threads,
         )
+
+    def _new_cache(self) -> RowCache:
+        return row_cache(self._key, self.shape, self._limit, self.exchange)
 
 
 def image_rows(
@@ -204,6 +231,7 @@ def image_rows(
     flat: Flags,
     kept: npt.NDArray[np.int64],
     cache: RowCache,
+    workers: int | None = None,
 ) -> Images:
     """Return the images `kept` of some sources, as `ImageRows`.
 
@@ -213,10 +241,12 @@ def image_rows(
         digests, flat: the digest of each image, and whether it has one colour; of all.
         kept: which of them, ascending.
         cache: for all of them.
+        workers: see `ImageReader`.
     """
     target = replace(target, exact=False)
     numbers = kept.astype(np.intp)
-    rows = ImageRows(ImageReader(sources, target, digests, cache), numbers, flat[numbers])
+    reader = ImageReader(sources, target, digests, cache, workers)
+    rows = ImageRows(reader, numbers, flat[numbers])
     return cast("Images", rows)
 
 

@@ -15,6 +15,8 @@ from striate.common.text import counted
 from striate.data.dataset import DataError
 from striate.data.decode import WantedImages
 from striate.data.rows import keep_rows
+from striate.ranks.alone import ALONE
+from striate.ranks.exchange import Exchange
 
 SPLIT = 1.25
 """Images are held while they are split, when some of them are there twice for a moment."""
@@ -25,9 +27,11 @@ class ImageStorage(ABC):
 
     Attributes:
         shape: of all images, (n, height, width, channels).
+        exchange: connects ranks of which each is given a share of the images.
     """
 
     shape: tuple[int, ...]
+    exchange: Exchange = ALONE
 
     @abstractmethod
     def restart(self, shape: tuple[int, ...]) -> None:
@@ -36,6 +40,10 @@ class ImageStorage(ABC):
     @abstractmethod
     def put(self, rows: npt.NDArray[Any], pixels: npt.NDArray[np.uint8]) -> None:
         """Take images (m, height, width, channels) for these rows."""
+
+    @abstractmethod
+    def join(self, rows: npt.NDArray[np.intp]) -> None:
+        """Take over what the other ranks have been given of these rows."""
 
     @abstractmethod
     def widen(self) -> bool:
@@ -76,6 +84,9 @@ class HeldImages(ImageStorage):
     def put(self, rows: npt.NDArray[Any], pixels: npt.NDArray[np.uint8]) -> None:
         """Write them to their rows."""
         self._images[rows] = pixels
+
+    def join(self, rows: npt.NDArray[np.intp]) -> None:
+        """There are no other ranks: each that holds images holds all."""
 
     def widen(self) -> bool:
         """Repeat the gray of all images."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,7 @@ from striate.data.dataset import (
 )
 from striate.data.image_sizes import choose_size, default_sides, losses, resized
 from striate.data.image_storage import HeldImages, ImageStorage
+from striate.ranks.joint_findings import any_of, join_rows, part_of
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow
@@ -91,15 +93,17 @@ def decode_images(
             use 14 bits or fewer, the largest number of so many bits.
         progress: called with (done, total, text).
         crew: the number of workers and whether they are processes; see `pool.crew`.
-        storage: where the images go; by default into an array of all.
+        storage: where the images go; by default into an array of all. Ranks that it connects decode
+            a share each, and return the same.
         sides: see above; by default 128 pixels, and fewer for many images: see
             `striate.data.image_sizes.default_sides`.
 
     Raises:
         DataError: a file that cannot be read (unless `skip_bad`).
     """
-    crew = crew or worker_pool.crew(paths)
-    job = _Decoding(list(paths), skip_bad, progress, crew, storage or HeldImages(len(paths)))
+    storage = storage or HeldImages(len(paths))
+    crew = worker_pool.at_most(crew or worker_pool.crew(paths), storage.exchange.threads)
+    job = _Decoding(list(paths), skip_bad, progress, crew, storage)
     sides = sides or default_sides(len(paths))
     target = _first_target(job, size, colour, mode, max_pixels, sides[1])
     target = replace(target, cut_from=cut_from)
@@ -342,7 +346,8 @@ class _Decoding:
         Where coloured images turn up among what had seemed to be gray, it gets three
         channels. Returns the target for what is left to do.
         """
-        wanted = np.flatnonzero((self.states != decode.DONE) & (self.states != decode.BAD))
+        all_wanted = np.flatnonzero((self.states != decode.DONE) & (self.states != decode.BAD))
+        wanted = part_of(self.storage.exchange, all_wanted)
 
         def take(start: int, chunk: decode.Chunk) -> None:
             where = wanted[start : start + len(chunk.states)]
@@ -361,11 +366,23 @@ class _Decoding:
 
         files = [self.paths[index] for index in wanted]
         worker_pool.decode_all(files, target, take, workers=self.workers, processes=self.processes)
+        self._join(all_wanted)
         if (self.states == decode.COLOURED).any():
             if not self.storage.widen():
                 self.states[self.states == decode.DONE] = decode.OTHER_SIZE
             target = replace(target, channels=3)
         return target
+
+    def _join(self, wanted: npt.NDArray[np.intp]) -> None:
+        """Take over what other ranks have found of these files."""
+        exchange = self.storage.exchange
+        if exchange.is_alone:
+            return
+        join_rows(exchange, wanted, self.sizes, self.states, self.peaks, self.remarks)
+        self.coloured = any_of(exchange, self.coloured)
+        told = exchange.meet(json.dumps(self.bad).encode())
+        self.bad = sorted({(index, text) for one in told for index, text in json.loads(one)})
+        self.storage.join(wanted)
 
 
 def _first_target(

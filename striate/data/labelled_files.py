@@ -12,7 +12,7 @@ import numpy as np
 from striate.common.text import counted, listed
 from striate.data.class_folders import role_of
 from striate.data.dataset import DataError, Dataset, LoadOptions, assemble
-from striate.data.folders import decode_files
+from striate.data.file_decoding import decode_files
 from striate.data.label_columns import FoundColumns, find_columns, roles_of
 from striate.data.label_options import LabelOptions
 from striate.data.label_paths import MISSING, SEVERAL, ImageFiles

@@ -14,13 +14,14 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from striate.common.cache import CacheStore
 from striate.common.cachedir import make_private_folder
+from striate.common.filelock import file_lock
 from striate.common.input_files import check_input
 from striate.common.optional import require
 from striate.common.text import counted, in_bytes, listed, reason
@@ -129,13 +130,15 @@ class _Copy:
             self._ending = weakref.finalize(self, _remove, name)
             _kept_alive.append(self)  # until the process ends: images are read from there
         self.path = str(path)
-        if kept and self._known(index.read(key), path):
-            with suppress(OSError):
-                os.utime(path)
-            return
-        self._write(tables, path, store if kept else None, options)
-        if kept:
-            index.write(key, json.dumps(self._index).encode())
+        # Of processes that need it at the same time, one makes it.
+        with file_lock(path.with_name(f"{path.name}.lock")) if kept else nullcontext():
+            if kept and self._known(index.read(key), path):
+                with suppress(OSError):
+                    os.utime(path)
+                return
+            self._write(tables, path, store if kept else None, options)
+            if kept:
+                index.write(key, json.dumps(self._index).encode())
 
     def rows(self, table: str) -> Iterator[tuple[int, int, str | None]]:
         """Yield offset, length and class of each row of a table; the length is -1 without image."""

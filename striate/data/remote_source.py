@@ -97,7 +97,8 @@ def fetched(source: str, progress: OnProgress | None = None) -> str:
         return path
     try:
         root = _root(store)
-        with file_lock(root / "lock"):
+        # Beside the folder, in which everything but copies is cleared away.
+        with file_lock(root.with_name(f"{root.name}.lock")):
             for left in root.glob(f"{_PART}*"):  # by processes that were killed
                 shutil.rmtree(left, ignore_errors=True)
             files, is_folder = _listed(source, store, path, root)

@@ -19,6 +19,9 @@ from striate.common.cache import CacheStore
 from striate.common.cachedir import is_own, make_private_folder
 from striate.common.fork import renewed_lock
 from striate.data.image_digests import Digests, digest
+from striate.ranks.alone import ALONE
+from striate.ranks.exchange import Exchange
+from striate.ranks.joint_findings import least
 
 LIMIT = 4 * 1024**3
 """Bytes of all such files together, unless the user says otherwise."""
@@ -27,9 +30,15 @@ _DISK = 2  # of what is free on the disk, one part of so many is used at most
 Bytes = npt.NDArray[np.uint8]
 
 
-def row_cache(key: str, shape: tuple[int, ...], limit: int) -> RowCache:
-    """Return the file for images of this shape (n, height, width, channels) that `key` names."""
-    return RowCache(f"{key} {shape}", shape[0], math.prod(shape[1:]), limit)
+def row_cache(key: str, shape: tuple[int, ...], limit: int, exchange: Exchange = ALONE) -> RowCache:
+    """Return the file for images of this shape (n, height, width, channels) that `key` names.
+
+    Ranks on one machine share it: the first of them makes it, for as many images as there is room
+    for on the disks of all.
+    """
+    name, count, row_bytes = f"{key} {shape}", shape[0], math.prod(shape[1:])
+    rows = least(exchange, _rows_with_room(name, count, row_bytes, limit))
+    return exchange.leaders_first(lambda: RowCache(name, count, row_bytes, limit, rows))
 
 
 def store(limit: int) -> CacheStore:
@@ -47,16 +56,19 @@ class RowCache:
         key: names the rows.
         count: how many there are.
         row_bytes: of each.
-        limit: bytes of the file at most.
+        limit: bytes of all such files at most.
+        capacity: how many rows fit; by default as many as the limit allows.
 
     Attributes:
         capacity: how many rows fit.
     """
 
-    def __init__(self, key: str, count: int, row_bytes: int, limit: int) -> None:
+    def __init__(
+        self, key: str, count: int, row_bytes: int, limit: int, capacity: int | None = None
+    ) -> None:
         self._count, self._row_bytes = count, row_bytes
         self._file = -1
-        self.capacity = min(count, limit // max(1, row_bytes))
+        self.capacity = _most_rows(count, row_bytes, limit) if capacity is None else capacity
         self._lock = renewed_lock(self, "_lock")
         if self.capacity:
             try:
@@ -118,21 +130,9 @@ class RowCache:
 
     def _open(self, key: str, limit: int) -> None:
         kept = store(limit)
-        path = kept.path(f"{key} {self._count} {self._row_bytes} {self.capacity}")
-        folder = path.parent
-        make_private_folder(folder)
-        there = (
-            path.stat().st_blocks * 512
-            if path.exists() and hasattr(os.stat_result, "st_blocks")
-            else 0
-        )
-        room = (shutil.disk_usage(folder).free + there) // _DISK
-        if self.capacity * self._row_bytes > room:
-            self.capacity = room // self._row_bytes
-            path = kept.path(f"{key} {self._count} {self._row_bytes} {self.capacity}")
+        path = _path(kept, key, self._count, self._row_bytes, self.capacity)
+        make_private_folder(path.parent)
         size = self.capacity * self._row_bytes
-        if not size:
-            return
         with suppress(FileNotFoundError):
             os.utime(path)  # it is not what was unused for longest
         kept.evict(max(0, size - _size(path)))
@@ -165,6 +165,31 @@ class RowCache:
                 return os.write(self._file, data) == len(data)
         except OSError:
             return False
+
+
+def _most_rows(count: int, row_bytes: int, limit: int) -> int:
+    return min(count, limit // max(1, row_bytes))
+
+
+def _rows_with_room(key: str, count: int, row_bytes: int, limit: int) -> int:
+    """How many rows a file gets, by the limit and by what the disk has free."""
+    wanted = _most_rows(count, row_bytes, limit)
+    if not wanted:
+        return 0
+    try:
+        path = _path(store(limit), key, count, row_bytes, wanted)
+        make_private_folder(path.parent)
+        there = 0
+        if path.exists() and hasattr(os.stat_result, "st_blocks"):
+            there = path.stat().st_blocks * 512
+        room = (shutil.disk_usage(path.parent).free + there) // _DISK
+    except OSError:
+        return 0
+    return min(wanted, room // row_bytes)
+
+
+def _path(kept: CacheStore, key: str, count: int, row_bytes: int, capacity: int) -> Path:
+    return kept.path(f"{key} {count} {row_bytes} {capacity}")
 
 
 def _size(path: Path) -> int:

@@ -25,11 +25,14 @@ from striate.data.dataset import (
 from striate.data.label_options import TASKS, LabelOptions
 from striate.data.label_tables import is_text_table
 from striate.data.paths import is_remote
+from striate.ranks.alone import ALONE
+from striate.ranks.exchange import Exchange, fails_together
 
 if TYPE_CHECKING:
     from striate.data.found_images import FoundImages
 
 
+@fails_together
 def load(
     source: str | os.PathLike[str],
     *,
@@ -58,6 +61,7 @@ def load(
     separator: str | None = None,
     task: str | None = None,
     usual_columns: Mapping[str, Any] | None = None,
+    exchange: Exchange | None = None,
 ) -> Dataset:
     """Load images and labels.
 
@@ -113,8 +117,12 @@ def load(
             "numbers"; where it is not plain.
         usual_columns: columns by the names of the arguments above, such as `Dataset.label_columns`
             of another table; they are taken where nothing else is asked for and they are there.
+        exchange: connects this process with others that load the same images to train on them
+            together, such as `striate.ranks.mpi()`. They share the memory of a machine, and the
+            work: of images that are not held each looks at a part.
 
     Raises:
+        RankError: another process of the `exchange` has failed.
         DataError: what is named does not exist, is of no known kind, or holds data that cannot be
             used. The message is one sentence that names the file.
     """
@@ -170,6 +178,7 @@ def load(
         task=task,
         sides=(longest_side, longest_side) if isinstance(longest_side, int) else None,
         choose_side=longest_side if callable(longest_side) else None,
+        exchange=ALONE if exchange is None else exchange,
     )
     given = _label_options(
         source,

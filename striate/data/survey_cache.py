@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from striate.common.cache import CacheStore
 from striate.common.errors import StriateValueError
 from striate.data.decode import Source, WantedImages
-from striate.data.image_rows import ImageRows, image_rows
+from striate.data.image_digests import Digests
+from striate.data.image_rows import Flags, ImageRows, image_rows
 from striate.data.images import Decoded
-from striate.data.row_cache import row_cache
+from striate.data.row_cache import RowCache
 
 # An entry's content: in eight bytes, little-endian, the length of a JSON object, which tells all
 # but the arrays; this object; the digests, uint32; whether each image has one colour, uint8; and
@@ -42,29 +44,62 @@ def write(key: str, decoded: Decoded) -> bool:
     return _STORE.write(key, length, text, *(array.tobytes() for array in arrays))
 
 
-def read(key: str, sources: Sequence[Source], limit: int) -> Decoded | None:
-    """Return the images of an entry, None if there is none that can be trusted.
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What is known of some images.
 
-    Args:
-        key: of the entry.
-        sources: where the images are.
-        limit: bytes on disk for decoded images, at most.
+    Attributes:
+        bad: see `Decoded`.
+        shape: that all would have as an array.
     """
+
+    bad: list[tuple[int, str]]
+    shape: tuple[int, int, int, int]
+    _head: dict[str, Any]
+    _target: WantedImages
+    _digests: Digests
+    _flat: Flags
+    _kept: npt.NDArray[np.int64]
+
+    def decoded(
+        self, sources: Sequence[Source], cache: RowCache, workers: int | None = None
+    ) -> Decoded:
+        """Return the images, which are decoded when they are asked for.
+
+        Args:
+            sources: where they are.
+            cache: where decoded ones are kept.
+            workers: see `ImageReader`.
+        """
+        images = image_rows(
+            sources, self._target, self._digests, self._flat, self._kept, cache, workers
+        )
+        return Decoded(
+            images=images,
+            kept=self._kept,
+            bad=self.bad,
+            resize=self._head["resize"],
+            colour=self._head["colour"],
+            notes=[str(note) for note in self._head["notes"]],
+        )
+
+
+def read(key: str, count: int) -> Survey | None:
+    """Return what is known of so many images, None if there is nothing that can be trusted."""
     content = _STORE.read(key)
     if content is None:
         return None
     try:
-        return _parsed(key, content, sources, limit)
+        return _parsed(content, count)
     except (ValueError, KeyError, TypeError, MemoryError, RecursionError):
         return None
 
 
-def _parsed(key: str, content: memoryview, sources: Sequence[Source], limit: int) -> Decoded:
+def _parsed(content: memoryview, count: int) -> Survey:
     end = 8 + int.from_bytes(content[:8], "little")
     head: dict[str, Any] = json.loads(bytes(content[8:end]))
-    count = int(head["count"])
-    if count != len(sources):
-        raise StriateValueError(f"{count} images are not {len(sources)}")
+    if int(head["count"]) != count:
+        raise StriateValueError(f"{head['count']} images are not {count}")
     digests = np.frombuffer(content[end:], "<u4", count).astype(np.uint32)
     flat = np.frombuffer(content[end + 4 * count :], np.uint8, count).astype(np.bool_)
     kept = np.frombuffer(content[end + 5 * count :], "<i8").astype(np.int64)
@@ -72,12 +107,6 @@ def _parsed(key: str, content: memoryview, sources: Sequence[Source], limit: int
     if given["cut_from"] is not None:
         given["cut_from"] = tuple(given["cut_from"])
     target = WantedImages(**given)
-    cache = row_cache(key, (count, target.height, target.width, target.channels), limit)
-    return Decoded(
-        images=image_rows(sources, target, digests, flat, kept, cache),
-        kept=kept,
-        bad=[(int(index), str(sentence)) for index, sentence in head["bad"]],
-        resize=head["resize"],
-        colour=head["colour"],
-        notes=[str(note) for note in head["notes"]],
-    )
+    bad = [(int(index), str(sentence)) for index, sentence in head["bad"]]
+    shape = count, target.height, target.width, target.channels
+    return Survey(bad, shape, head, target, digests, flat, kept)

@@ -58,6 +58,12 @@ def crew(paths: Sequence[Source]) -> tuple[int, bool]:
     return (1 if size <= TINY_FILE else processors), False
 
 
+def at_most(chosen: tuple[int, bool], most: int | None) -> tuple[int, bool]:
+    """Return a `crew` with no more workers than that; None for no limit."""
+    workers, processes = chosen
+    return (workers if most is None else min(workers, most)), processes
+
+
 def decode_all(
     paths: Sequence[Source],
     target: WantedImages,

@@ -84,7 +84,7 @@ def train_on_backbone(
         _say(reading.description)
     images, weights = reading.images(samples, name), targets.weights
     made = transfer.begin(images, targets)
-    transfer.go_on(made, images)
+    transfer.go_on(made)
     # By weights probabilities are moved on purpose, and calibration would even them out.  Labels
     # are given to what is likelier than not, as scikit-learn's classifiers do.
     if targets.kind == "classes" and (weights is None or (weights == weights[0]).all()):

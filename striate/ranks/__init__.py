@@ -1,14 +1,20 @@
 """One training by many processes, the ranks, to the same bits whatever their number.
 
-sum_tree      adds vectors in the order of a tree over their places
-shared_sum    the same over ranks, each of which has some of the vectors
-exchange      how ranks talk to each other
-alone         one rank
-from_first    what one rank finds out, for all
-agree         whether all have the same, and which has not
-mpi_exchange  ranks that MPI connects
-rank_places   which ranks share a machine, and its processors
-launched      how a process was started, by its environment
+sum_tree        adds vectors in the order of a tree over their places
+shared_sum      the same over ranks, each of which has some of the vectors
+exchange        how ranks talk to each other
+alone           one rank
+from_first      what one rank finds out, for all
+led_work        what one rank asks all to do
+joint_findings  what each finds of its own share, for all
+agree           whether all have the same, and which has not
+mpi_exchange    ranks that MPI connects
+gathering       whether those that were started come together
+rank_places     which ranks share a machine, and its processors
+launched        how a process was started, by its environment
+leash           what ends ranks whose proxy is gone
+mpiexec         the program that starts them, and a run of it
+launching       ranks on the workers of a cluster, started again when some are lost
 """
 
 from __future__ import annotations

@@ -12,6 +12,14 @@ from striate.common.errors import StriateValueError
 from striate.common.text import choices, cut, listed
 from striate.ranks.exchange import Exchange
 
+APART = "the ranks cannot train together"
+SAME = "give all of them the same"
+ALIKE = (
+    "take machines that are alike, with the same software; of several kinds of processors "
+    "portable=True (--portable) makes one"
+)
+"""Sentences for what cannot be done, and what there is to do."""
+
 _SHOWN = 3
 """The most facts that a sentence tells of."""
 _NAMES = 4

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from striate.common.arrays import Array, Floats
-from striate.ranks.exchange import Exchange
+from striate.common.arrays import Array
+from striate.common.errors import StriateTypeError
+from striate.ranks.exchange import Exchange, Transfer
 
 
 class Alone(Exchange):
@@ -16,12 +17,13 @@ class Alone(Exchange):
     def allgather(self, message: bytes) -> list[bytes]:
         return [message]
 
-    def alltoallv(
-        self, sent: Floats, sizes: Sequence[int], received: Floats, received_sizes: Sequence[int]
-    ) -> None:
-        received[...] = sent
+    def send(self, array: Array, rank: int) -> Transfer:
+        raise _nobody(rank)
 
-    def allgatherv(self, whole: Floats, sizes: Sequence[int]) -> None:
+    def receive(self, array: Array, rank: int) -> Transfer:
+        raise _nobody(rank)
+
+    def wait(self, transfers: Sequence[Transfer]) -> None:
         pass
 
     def broadcast(self, array: Array) -> None:
@@ -31,4 +33,19 @@ class Alone(Exchange):
         pass
 
 
+def _nobody(rank: int) -> LookupError:
+    return LookupError(f"there is no rank {rank}: this one is alone")
+
+
 ALONE = Alone()
+
+
+def checked_exchange(exchange: Exchange | None) -> Exchange:
+    """What a caller has given, or the only rank."""
+    if exchange is None:
+        return ALONE
+    if not isinstance(exchange, Exchange):
+        raise StriateTypeError(
+            f"exchange must be an Exchange, such as striate.ranks.mpi(), not {exchange!r}"
+        )
+    return exchange

@@ -16,15 +16,17 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
-from striate.common.arrays import Array, Floats
-from striate.common.errors import StriateError
+from striate.common.arrays import Array
+from striate.common.errors import StriateError, StriateValueError
 from striate.common.stop_signals import held
 from striate.common.text import choices
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Transfer: TypeAlias = Any
+"""What an Exchange knows an array by that is under way."""
 
 _GOES_ON, _FAILED, _ENDED = b"\0", b"\1", b"\2"
 
@@ -57,6 +59,7 @@ class Exchange(ABC):
         size: how many there are.
         is_leader: whether it is the first on its machine, which does there first what others then
             find done.
+        neighbours: how many ranks there are on its machine, itself too.
         threads: how many threads are this rank's share of its machine's processors; None where it
             has all of them.
     """
@@ -64,6 +67,7 @@ class Exchange(ABC):
     rank: int
     size: int
     is_leader: bool = True
+    neighbours: int = 1
     threads: int | None = None
     _has_failed = _has_left = False
     _is_moving = False
@@ -73,26 +77,26 @@ class Exchange(ABC):
         """The messages of all ranks, in their order; returns when all have brought theirs."""
 
     @abstractmethod
-    def alltoallv(
-        self, sent: Floats, sizes: Sequence[int], received: Floats, received_sizes: Sequence[int]
-    ) -> None:
-        """Send each rank its part of an array, and receive such parts.
+    def send(self, array: Array, rank: int) -> Transfer:
+        """Begin to send an array to another rank, where it comes after those of before.
 
         Args:
-            sent: what the ranks get, in their order.
-            sizes: how many numbers each gets.
-            received: is filled with what they send, in their order.
-            received_sizes: how many numbers each sends.
+            array: contiguous; it must stay as it is until the transfer is done.
+            rank: that of the receiver.
         """
 
     @abstractmethod
-    def allgatherv(self, whole: Floats, sizes: Sequence[int]) -> None:
-        """Fill an array of which each rank has its part in place.
+    def receive(self, array: Array, rank: int) -> Transfer:
+        """Begin to fill an array with the next one, of its size, that another rank sends.
 
         Args:
-            whole: the parts of all ranks, in their order.
-            sizes: how many numbers are in each.
+            array: contiguous; it must be left alone until the transfer is done.
+            rank: that of the sender.
         """
+
+    @abstractmethod
+    def wait(self, transfers: Sequence[Transfer]) -> None:
+        """Return when all of these transfers are done; others go on meanwhile."""
 
     @abstractmethod
     def broadcast(self, array: Array) -> None:
@@ -149,6 +153,22 @@ class Exchange(ABC):
         done = work()
         if self.is_leader:
             self.meet()
+        return done
+
+    def all_or_none(self, work: Callable[[], T]) -> T:
+        """Do some work that a rank may be refused, such as to take memory: then it is to all.
+
+        Raises:
+            StriateValueError: `work` raises it, here or elsewhere.
+        """
+        try:
+            done = work()
+        except StriateValueError as error:
+            self.meet(_sentence(error).encode("utf-8", "replace"))
+            raise
+        for rank, sentence in enumerate(self.meet()):
+            if sentence:
+                raise StriateValueError(f"rank {rank}: {sentence.decode('utf-8', 'replace')}")
         return done
 
     @contextmanager

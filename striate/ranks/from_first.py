@@ -28,6 +28,11 @@ class SharedFinding(NamedTuple):
     arrays: Mapping[str, Floats]
 
 
+def said_by_first(exchange: Exchange, answer: bool) -> bool:
+    """The answer of rank 0, to a question that each may answer otherwise."""
+    return exchange.meet(b"yes" if answer else b"no")[0] == b"yes"
+
+
 def from_first(exchange: Exchange, find: Callable[[], SharedFinding]) -> SharedFinding:
     """What `find` returns on rank 0, where alone it is called.
 

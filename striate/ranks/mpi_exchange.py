@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import functools
 import os
-import threading
 import time
 from collections.abc import Sequence
 from itertools import accumulate
@@ -13,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from striate.common.arrays import Array, Floats
+from striate.common.arrays import Array
 from striate.common.errors import StriateImportError
-from striate.ranks.exchange import Exchange
+from striate.ranks.exchange import Exchange, Transfer
 from striate.ranks.gathering import gathering
 from striate.ranks.launched import check_world, launched
+from striate.ranks.leash import end_with_parent
 from striate.ranks.rank_places import settle
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ _FRAME, _HEAD = 256, 8
 _SPINNING, _PAUSE = 5e-3, 2e-4
 """Seconds: who waits asks again and again, and then after so long a sleep each. Others that work
 longer, or alone, have the processor."""
-_LOOK = 0.5
-"""Seconds between two looks at whether what has started this rank is still there."""
 _EXIT_CODE = 2
 
 
@@ -70,17 +68,14 @@ class MPIExchange(Exchange):
             for start, length in zip(places, lengths, strict=True)
         ]
 
-    def alltoallv(
-        self, sent: Floats, sizes: Sequence[int], received: Floats, received_sizes: Sequence[int]
-    ) -> None:
-        kind = self._mpi.FLOAT
-        self._world.Alltoallv(
-            [sent, sizes, _starts(sizes), kind],
-            [received, received_sizes, _starts(received_sizes), kind],
-        )
+    def send(self, array: Array, rank: int) -> Transfer:
+        return self._world.Isend([array, self._mpi.BYTE], rank)
 
-    def allgatherv(self, whole: Floats, sizes: Sequence[int]) -> None:
-        self._world.Allgatherv(self._mpi.IN_PLACE, [whole, sizes, _starts(sizes), self._mpi.FLOAT])
+    def receive(self, array: Array, rank: int) -> Transfer:
+        return self._world.Irecv([array, self._mpi.BYTE], rank)
+
+    def wait(self, transfers: Sequence[Transfer]) -> None:
+        self._mpi.Request.Waitall(transfers)
 
     def broadcast(self, array: Array) -> None:
         self._world.Bcast(array)
@@ -104,6 +99,8 @@ def connect() -> MPIExchange:
         ValueError: it does not find the others.
     """
     launch = launched(os.environ)
+    if launch is not None and launch.size > 1:
+        end_with_parent()
     with gathering(launch):
         try:
             from mpi4py import MPI
@@ -116,18 +113,7 @@ def connect() -> MPIExchange:
         check_world(MPI.COMM_WORLD.size, library, launch)
         exchange = MPIExchange(MPI.COMM_WORLD)
     atexit.register(exchange.leave)
-    if not exchange.is_alone:
-        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     return exchange
-
-
-def _end_with(launcher: int) -> None:
-    """End this rank when what has started it is no more: nobody then ends it when others are ended,
-    and it would wait for these without end, or go on though its end was told.
-    """
-    while os.getppid() == launcher:
-        time.sleep(_LOOK)
-    os._exit(_EXIT_CODE)
 
 
 def _starts(sizes: Sequence[int]) -> list[int]:

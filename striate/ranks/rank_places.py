@@ -39,7 +39,8 @@ def settle(exchange: Exchange) -> None:
     """Find out which rank leads on its machine, and how many threads are its share there."""
     told = exchange.meet(json.dumps(own_place()).encode())
     places = [RankPlace(*json.loads(one)) for one in told]
-    exchange.is_leader = exchange.rank == neighbours(places, exchange.rank)[0]
+    beside = neighbours(places, exchange.rank)
+    exchange.is_leader, exchange.neighbours = exchange.rank == beside[0], len(beside)
     share = max(1, available_processors() // len(sharers(places, exchange.rank)))
     exchange.threads = min(share, default_threads())
 

@@ -5,15 +5,25 @@ come. Then the vector is cut into as many slices as there are ranks: each rank i
 all blocks that are its own, adds them up in the tree's order, and sends the sum to all. Of a vector
 of n bytes that is n (N - 1) / N for each block, and as much for the sum: with one block a rank as
 little as any exchange of sums can do.
+
+Slices go in pieces, all of which are under way at once: while a rank adds up one, the next ones
+come and the sums of those before go, so that the line is never idle.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from typing import NamedTuple
 
-from striate.common.arrays import Floats
+from striate.common.arrays import Array, Floats
+from striate.common.bfloat16_rounding import widen_into
 from striate.ranks.exchange import Exchange
-from striate.ranks.sum_tree import Block, SumTree, block_sizes, sum_of
+from striate.ranks.sum_tree import Block, SumTree, Vector, VectorPart, block_sizes, sum_of
+
+_TOGETHER = 1 << 17
+"""The numbers of a piece: enough to send at full speed, and few beside those of a gradient for
+which that matters."""
 
 
 def own_share(count: int, rank: int, size: int) -> range:
@@ -21,69 +31,124 @@ def own_share(count: int, rank: int, size: int) -> range:
     return range(rank * count // size, (rank + 1) * count // size)
 
 
+class SlicePiece(NamedTuple):
+    """A piece of the slice of a rank.
+
+    Attributes:
+        part: the part of the vector that it is of.
+        whole: its place in this part.
+        inside: its place in the rank's slice of the part.
+    """
+
+    part: int
+    whole: slice
+    inside: slice
+
+
 class SharedSum:
     """Adds vectors over all ranks; each rank adds those of its `own_share` of the places.
 
     Args:
         exchange: connects the ranks.
-        length: numbers of a vector.
+        parts: those of a vector.
     """
 
-    def __init__(self, exchange: Exchange, length: int) -> None:
-        self._exchange = exchange
-        self._tree = SumTree(length)
-        slices = [own_share(length, rank, exchange.size) for rank in range(exchange.size)]
-        self._slices = [slice(part.start, part.stop) for part in slices]
-        self._sizes = [len(part) for part in slices]
-        self._whole = np.empty(0 if exchange.is_alone else length, np.float32)
-        self._buffers = np.empty(0, np.float32), np.empty(0, np.float32)
+    def __init__(self, exchange: Exchange, parts: Sequence[VectorPart]) -> None:
+        self._exchange, self._parts = exchange, tuple(parts)
+        self._tree = SumTree(parts)
+        size = exchange.size
+        self._others = [(exchange.rank + step) % size for step in range(1, size)]
+        self._pieces = [list(_pieces(parts, rank, size)) for rank in range(size)]
+        slices = (len(own_share(part.length, exchange.rank, size)) for part in parts)
+        self._slice = [part._replace(length=n) for part, n in zip(parts, slices, strict=True)]
+        self._received: list[Vector] = []
+        self._halves = [part.empty() if part.is_rounded else None for part in parts]
 
-    def add(self, place: int, *parts: Floats) -> None:
-        """Add the vector of the next place of this rank; its parts follow each other."""
-        self._tree.add(place, *parts)
+    def add(self, place: int, *numbers: Floats) -> None:
+        """Add the vector of the next place of this rank, by its parts, which are copied."""
+        self._tree.add(place, *numbers)
 
-    def total(self, count: int) -> Floats:
-        """The sum over all places, `count` of them, which is valid until the next vector comes."""
-        exchange = self._exchange
-        if exchange.is_alone:
-            return self._tree.take()
-        shares = [own_share(count, rank, exchange.size) for rank in range(exchange.size)]
-        blocks, mine = self._tree.take_blocks(), self._sizes[exchange.rank]
-        theirs = [block_sizes(share) for share in shares]
-        sent, received = self._buffers_for(
-            len(blocks) * len(self._whole), sum(map(len, theirs)) * mine
-        )
-        place = 0
-        for part in self._slices:
-            for block in blocks:
-                piece = block.total[part]
-                sent[place : place + len(piece)] = piece
-                place += len(piece)
-        with exchange.moving():
-            exchange.alltoallv(
-                sent,
-                [len(blocks) * size for size in self._sizes],
-                received,
-                [len(sizes) * mine for sizes in theirs],
+    def total(self, count: int, out: Sequence[Floats]) -> None:
+        """Fill `out`, by its parts, with the sum over all places, `count` of them."""
+        if self._exchange.is_alone:
+            total = self._tree.take()
+        else:
+            total = tuple(
+                numbers if halves is None else halves
+                for numbers, halves in zip(out, self._halves, strict=True)
             )
-            self._whole[self._slices[exchange.rank]] = sum_of(_blocks(received, theirs, mine))
-            exchange.allgatherv(self._whole, self._sizes)
-        return self._whole
+            with self._exchange.moving():
+                self._add_up(count, total)
+        for part, found, numbers in zip(self._parts, total, out, strict=True):
+            if part.is_rounded:
+                widen_into(found, numbers)
+            elif found is not numbers:
+                numbers[...] = found
 
-    def _buffers_for(self, sent: int, received: int) -> tuple[Floats, Floats]:
-        """Buffers of these sizes: those of before, if they are large enough."""
-        if len(self._buffers[0]) < sent or len(self._buffers[1]) < received:
-            self._buffers = (
-                np.empty(max(sent, len(self._buffers[0])), np.float32),
-                np.empty(max(received, len(self._buffers[1])), np.float32),
-            )
-        return self._buffers[0][:sent], self._buffers[1][:received]
+    def _add_up(self, count: int, total: Vector) -> None:
+        """Fill `total` with the sum over all ranks."""
+        exchange, others = self._exchange, self._others
+        mine, blocks = self._pieces[exchange.rank], self._tree.take_blocks()
+        received = self._blocks_of_others(count)
+        arriving = [
+            [
+                exchange.receive(block.total[piece.part][piece.inside], rank)
+                for rank, block in received
+            ]
+            for piece in mine
+        ]
+        leaving = [
+            exchange.send(block.total[piece.part][piece.whole], rank)
+            for rank, piece in self._pieces_of_others()
+            for block in blocks
+        ]
+        sums = [
+            exchange.receive(total[piece.part][piece.whole], rank)
+            for rank, piece in self._pieces_of_others()
+        ]
+        for piece, transfers in zip(mine, arriving, strict=True):
+            exchange.wait(transfers)
+            found = total[piece.part][piece.whole]
+            found[...] = _sum_of_piece(piece, blocks, [block for _, block in received])
+            leaving += [exchange.send(found, rank) for rank in others]
+        exchange.wait(leaving + sums)
+
+    def _blocks_of_others(self, count: int) -> list[tuple[int, Block]]:
+        """Room for this rank's slice of the blocks of the others, with their numbers."""
+        found: list[tuple[int, Block]] = []
+        for rank in sorted(self._others):
+            share = own_share(count, rank, self._exchange.size)
+            start = share.start
+            for size in block_sizes(share):
+                if len(found) == len(self._received):
+                    self._received.append(tuple(part.empty() for part in self._slice))
+                found.append((rank, Block(start, size, self._received[len(found)])))
+                start += size
+        return found
+
+    def _pieces_of_others(self) -> Iterator[tuple[int, SlicePiece]]:
+        """Their numbers and pieces: first those of all that come first."""
+        for pieces in zip_longest(*(self._pieces[rank] for rank in self._others)):
+            for rank, piece in zip(self._others, pieces, strict=True):
+                if piece is not None:
+                    yield rank, piece
 
 
-def _blocks(received: Floats, sizes: list[list[int]], length: int) -> list[Block]:
-    """The blocks of all ranks, whose slices follow each other."""
-    found, start = [], 0
-    for number, size in enumerate(size for own in sizes for size in own):
-        found.append(Block(start, size, received[number * length : (number + 1) * length]))
-        start += size
-    return found
+def _pieces(parts: Sequence[VectorPart], rank: int, size: int) -> Iterator[SlicePiece]:
+    """The pieces of a rank's slice, in order."""
+    for number, part in enumerate(parts):
+        own = own_share(part.length, rank, size)
+        for start in range(own.start, own.stop, _TOGETHER):
+            stop = min(start + _TOGETHER, own.stop)
+            inside = slice(start - own.start, stop - own.start)
+            yield SlicePiece(number, slice(start, stop), inside)
+
+
+def _sum_of_piece(piece: SlicePiece, own: Sequence[Block], received: Sequence[Block]) -> Array:
+    """The sum of all blocks in one piece of this rank's slice."""
+    blocks = [
+        *(Block(b.start, b.size, (b.total[piece.part][piece.whole],)) for b in own),
+        *(Block(b.start, b.size, (b.total[piece.part][piece.inside],)) for b in received),
+    ]
+    (total,) = sum_of(sorted(blocks, key=lambda block: block.start))
+    return total

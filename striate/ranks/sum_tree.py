@@ -8,16 +8,40 @@ The sum of the places lo to hi is
 whoever computes which vectors: its bits are a function of the vectors alone. Blocks of 2^k places
 that begin at a multiple of 2^k are nodes of the tree, so that whoever has such a block can add it
 up before anything else is known.
+
+Numbers that are rounded to bfloat16 are so at every node, so that wherever the tree is cut, to be
+sent by one rank to another, 16 bits are all there is of each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from striate.common.arrays import Floats
+from striate.common.arrays import Array, Floats
+from striate.common.bfloat16_rounding import add_rounded, round_into
+
+Vector = tuple[Array, ...]
+"""The parts of a vector: float32, or uint16 for those that are rounded to bfloat16."""
+
+
+class VectorPart(NamedTuple):
+    """A part of the vectors that are added.
+
+    Attributes:
+        length: how many numbers it has.
+        is_rounded: whether each number, and the sum of any two nodes, is rounded to bfloat16.
+    """
+
+    length: int
+    is_rounded: bool = False
+
+    def empty(self) -> Array:
+        """Memory for it."""
+        return np.empty(self.length, np.uint16 if self.is_rounded else np.float32)
 
 
 def textbook_sum(vectors: list[Floats]) -> Floats:
@@ -34,7 +58,7 @@ class Block:
 
     start: int
     size: int
-    total: Floats
+    total: Vector
 
     def is_followed_by(self, right: Block) -> bool:
         """Whether another block is the other half of one of twice the size."""
@@ -42,7 +66,11 @@ class Block:
 
     def joined(self, right: Block) -> Block:
         """The block of both, in this one's vector."""
-        self.total += right.total
+        for own, other in zip(self.total, right.total, strict=True):
+            if own.dtype == np.uint16:
+                add_rounded(own, other)
+            else:
+                own += other
         return Block(self.start, self.size + right.size, self.total)
 
 
@@ -57,7 +85,7 @@ def block_sizes(places: range) -> list[int]:
     return sizes
 
 
-def sum_of(blocks: Iterable[Block]) -> Floats:
+def sum_of(blocks: Iterable[Block]) -> Vector:
     """The sum of blocks that follow each other from place 0 on, in the vector of the first one."""
     left: list[Block] = []
     for block in blocks:
@@ -75,18 +103,22 @@ class SumTree:
     for each power of two.
 
     Args:
-        length: numbers of a vector.
+        parts: those of a vector.
     """
 
-    def __init__(self, length: int) -> None:
-        self._length = length
+    def __init__(self, parts: Sequence[VectorPart]) -> None:
+        self._parts = tuple(parts)
         self._blocks: list[Block] = []
-        self._free: list[Floats] = []
+        self._free: list[Vector] = []
 
-    def add(self, place: int, *parts: Floats) -> None:
-        """Add the vector of the next place; its parts, which are copied, follow each other."""
-        vector = self._free.pop() if self._free else np.empty(self._length, np.float32)
-        np.concatenate(parts, out=vector)
+    def add(self, place: int, *numbers: Floats) -> None:
+        """Add the vector of the next place; the numbers of its parts are copied."""
+        vector = self._free.pop() if self._free else tuple(part.empty() for part in self._parts)
+        for part, own, given in zip(self._parts, vector, numbers, strict=True):
+            if part.is_rounded:
+                round_into(given, own)
+            else:
+                own[...] = given
         block = Block(place, 1, vector)
         while self._blocks and self._blocks[-1].is_followed_by(block):
             self._free.append(block.total)
@@ -101,6 +133,6 @@ class SumTree:
         self._free += [block.total for block in blocks]
         return blocks
 
-    def take(self) -> Floats:
+    def take(self) -> Vector:
         """The sum of all that was added, from place 0 on, as `take_blocks` gives its parts."""
         return sum_of(self.take_blocks())

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from striate.common.arrays import Floats, Images
 from striate.common.short_repr import short_repr
+from striate.data.shard_streams import ShardStreams
 from striate.plan.inputs import ImagesInPlace
 from striate.ranks.alone import ALONE
 from striate.ranks.exchange import Exchange
@@ -97,6 +98,7 @@ class TrainingSet:
         start: int = 0,
         groups: int = 1,
         exchange: Exchange = ALONE,
+        streams: ShardStreams | None = None,
     ) -> AbstractContextManager[Iterator[Batch]]:
         """All batches of all epochs, as a context manager; each epoch is shuffled anew.
 
@@ -111,9 +113,10 @@ class TrainingSet:
             start: how many batches to leave out; the others are as they would be without that.
             groups: into how many a batch of `batch_size` images is cut.
             exchange: says of which groups the images are loaded: those of this rank.
+            streams: the order follows these shards.
         """
         load = Loader(self.images, augment, seed, reads_in_place)
-        source = self._each(epochs, batch_size, seed, load, start, groups, exchange)
+        source = self._each(epochs, batch_size, seed, load, start, groups, exchange, streams)
         return nullcontext(source) if load.is_light else Prefetch(source)
 
     def _each(
@@ -125,20 +128,26 @@ class TrainingSet:
         start: int,
         groups: int,
         exchange: Exchange,
+        streams: ShardStreams | None,
     ) -> Iterator[Batch]:
         sizes = batch_sizes(len(self.rows), batch_size)
         ends = np.cumsum(sizes)[:-1]
         # Usually all weights are equal: then those of a batch depend on its size alone.
         used = self.weights[self.rows]
         same = {size: _shares(used[:size]) for size in set(sizes)} if _are_equal(used) else None
+        of_groups = [group_sizes(size, batch_size, groups) for size in sizes]
         first, left_out = divmod(start, len(sizes))
         for epoch in range(first, epochs):
-            order = generator(seed, Stream.ORDER, epoch).permutation(self.rows)
+            rng = generator(seed, Stream.ORDER, epoch)
+            if streams is None:
+                order = rng.permutation(self.rows)
+            else:
+                order = streams.order(self.rows, of_groups, rng)
             keys = np.split(image_keys(seed, Stream.DROPOUT, epoch, order), ends)
             for index, rows in enumerate(np.split(order, ends)):
                 if epoch == first and index < left_out:
                     continue
-                cuts = np.cumsum(group_sizes(len(rows), batch_size, groups))[:-1]
+                cuts = np.cumsum(of_groups[index])[:-1]
                 parts = np.split(rows, cuts)
                 own = own_share(len(parts), exchange.rank, exchange.size)
                 targets, given, images = [], [], []
@@ -154,14 +163,14 @@ class TrainingSet:
                         targets.append(aims)
                         images.append(load(epoch, index * groups + place, part, mixing))
                 weights, total = same[len(rows)] if same else _shares(np.concatenate(given))
-                of_groups = zip(
+                found = zip(
                     images,
                     targets,
                     np.split(weights, cuts)[own.start : own.stop],
                     np.split(keys[index], cuts)[own.start : own.stop],
                     strict=True,
                 )
-                made = tuple(BatchGroup(*one) for one in of_groups)
+                made = tuple(BatchGroup(*one) for one in found)
                 yield Batch(epoch, index, made, total, len(rows), len(parts), own.start)
 
 

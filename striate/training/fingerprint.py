@@ -12,6 +12,7 @@ from striate.common.arrays import Array
 from striate.common.digests import digest_of
 from striate.common.text import cut, listed, sizes
 from striate.data.image_digests import digests
+from striate.data.shard_streams import ShardStreams
 
 if TYPE_CHECKING:
     from striate.model.model import Model
@@ -23,7 +24,7 @@ Facts = dict[str, Any]
 # Of these a message says only that they are others.
 START = "initial weights"
 _DIGESTS = (
-    "images", "labels", "validation images", "standardisation", "rates of layers", START
+    "images", "labels", "shards", "validation images", "standardisation", "rates of layers", START
 )  # fmt: skip
 NETWORK = "network"
 """The one fact without which nothing can be resumed."""
@@ -35,7 +36,7 @@ def facts_of_data(data: PreparedData) -> Facts:
     facts = {
         "number of images": len(training.images),
         "size of the images": sizes(training.images.shape[1:]),
-        "images": _content(training.images),
+        "images": content_of(training.images),
         "labels": digest_of(
             training.targets.values,
             *([] if training.targets.labels is None else [training.targets.labels]),
@@ -45,7 +46,7 @@ def facts_of_data(data: PreparedData) -> Facts:
     }
     if validation is None:
         return {**facts, "validation images": None}
-    own = [] if validation.images is training.images else [_content(validation.images)]
+    own = [] if validation.images is training.images else [content_of(validation.images)]
     targets = validation.targets
     held = digest_of(
         *own,
@@ -57,13 +58,24 @@ def facts_of_data(data: PreparedData) -> Facts:
     return {**facts, "validation images": held}
 
 
-def _content(images: Array) -> str:
-    """A digest of images: of bytes by a digest of each, which is known of images that are read on
-    demand, so that held and read ones are the same.
+def content_of(images: Array) -> str:
+    """A digest of an array: of images of bytes by a digest of each, which is known of those that
+    are read on demand, so that held and read ones are the same.
     """
     if images.dtype == np.uint8 and images.ndim == 4:
         return digest_of(list(images.shape), digests(images))
     return digest_of(images)
+
+
+def facts_of_streams(streams: ShardStreams | None) -> Facts:
+    """Of the order of the images, where it is that of shards."""
+    if streams is None:
+        return {}
+    _, shards = np.unique(streams.shards, return_inverse=True)
+    return {
+        "window of the streams": streams.window,
+        "shards": digest_of(shards, np.argsort(streams.offsets, kind="stable")),
+    }
 
 
 def facts_of_start(network: Model) -> Facts:

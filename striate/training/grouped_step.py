@@ -7,7 +7,8 @@ the training and not of the machines. Each group begins with the running statist
 step; the new ones are their means, weighted by images.
 
 All sums are in the order of `striate.ranks.sum_tree`, whichever rank computes which group. With one
-group nothing is added, and a step is the engine's.
+group nothing is added, and a step is the engine's. Gradients may be added in bfloat16, with half as
+many bytes for ranks to exchange; losses and running statistics are not.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from striate.common.arrays import Array
 from striate.ranks.alone import ALONE
 from striate.ranks.exchange import Exchange
 from striate.ranks.shared_sum import SharedSum
+from striate.ranks.sum_tree import VectorPart
 from striate.training.batches import Batch
 from striate.training.epoch_metrics import right_answers
 
@@ -63,6 +65,8 @@ class GroupedStep:
         network: that of the engine.
         exchange: connects the ranks that share the groups.
         signal: tells which signal asks this one of many ranks to stop; None for none.
+        reduce_dtype: in which gradients are added: "float32", or "bfloat16", to which that of each
+            group is rounded, and each sum of two, whoever computes it.
     """
 
     def __init__(
@@ -71,33 +75,37 @@ class GroupedStep:
         network: Model,
         exchange: Exchange = ALONE,
         signal: Callable[[], int | None] = _no_signal,
+        reduce_dtype: str = "float32",
     ) -> None:
         self._engine, self._network = engine, network
         self._exchange, self._signal = exchange, signal
+        self._is_rounded = reduce_dtype == "bfloat16"
         self._sum: SharedSum | None = None
 
     def __call__(self, batch: Batch) -> StepOutcome:
         """Compute a batch."""
-        if self._exchange.is_alone and len(batch.groups) == 1:
+        if self._exchange.is_alone and len(batch.groups) == 1 and not self._is_rounded:
             (group,) = batch.groups
             loss, outputs = self._engine.step(
                 group.images, group.targets, group.weights, group.keys
             )
             return StepOutcome(loss, outputs, None, None)
         if self._sum is None:
-            length = self._network.flat.size + self._network.state_flat.size
-            self._sum = SharedSum(self._exchange, length)
+            gradient = VectorPart(self._network.flat.size, self._is_rounded)
+            rest = VectorPart(self._network.state_flat.size)
+            self._sum = SharedSum(self._exchange, [gradient, rest])
             # What is compiled by one of a machine's ranks, the others find on its disk.
             found = self._exchange.leaders_first(lambda: self._groups(batch))
         else:
             found = self._groups(batch)
         outcome = self._tell(batch, *found)
-        total, weights = self._sum.total(batch.count), self._network.flat.size
-        self._engine.gradient[...] = total[:weights]
+        statistics = self._network.state_flat
+        told = np.empty_like(statistics)
+        self._sum.total(batch.count, (self._engine.gradient, told))
         if batch.count == 1:
-            self._network.state_flat[...] = total[weights:]
+            statistics[...] = told
         else:
-            self._network.state_flat += total[weights:]
+            statistics += told
         return outcome
 
     def _groups(self, batch: Batch) -> tuple[list[float], list[Array]]:

@@ -23,9 +23,14 @@ from striate.common.short_repr import short_repr
 from striate.common.text import counted
 from striate.optim.losses import Loss, LossFunction
 from striate.optim.optimizers import Optimizer
+from striate.ranks.agree import ALIKE, APART, SAME, agree
+from striate.ranks.alone import checked_exchange
+from striate.ranks.exchange import Exchange, fails_together
 from striate.training.batches import batch_sizes, largest_group
+from striate.training.fingerprint import described, facts_of_data, facts_of_network, facts_of_start
 from striate.training.grouped_step import GroupedStep
 from striate.training.loading import Augmentation
+from striate.training.machine_facts import facts_of_machine
 from striate.training.prepare import PreparedData, prepare
 from striate.training.random_streams import check_seed
 from striate.training.sample_weights import ClassWeight
@@ -112,6 +117,7 @@ class LearningRateCurve:
         return f"learning rate {self.suggestion:.3g}, by {tried}"
 
 
+@fails_together
 def find_learning_rate(
     network: Model,
     images: ArrayLike,
@@ -134,6 +140,7 @@ def find_learning_rate(
     exact: bool = False,
     bfloat16: bool = False,
     portable: bool = False,
+    exchange: Exchange | None = None,
 ) -> LearningRateCurve:
     """Train `network` for a moment while the learning rate rises, to see which rates are good.
 
@@ -149,7 +156,7 @@ def find_learning_rate(
         batch_size, groups, optimizer, weight_decay, loss: as for `fit`, and those of the training
             to come: the rate is for batches of this size.
         class_weight, sample_weight, augment: likewise.
-        seed, threads, engine, exact, bfloat16, portable: as for `fit`.
+        seed, threads, engine, exact, bfloat16, portable, exchange: as for `fit`.
 
     Returns:
         The curve, with a suggestion.
@@ -157,7 +164,11 @@ def find_learning_rate(
     Raises:
         ValueError, TypeError: arguments that do not fit each other or the network; the loss is
             not finite in the first steps, at the lowest rates.
+        RankError: another process of the `exchange` has failed.
     """
+    from striate.engines import check_engine, make_engine
+
+    exchange = checked_exchange(exchange)
     seed = check_seed(seed)
     steps = whole_number(steps, "steps", _WHO)
     lowest, highest = (
@@ -177,6 +188,14 @@ def find_learning_rate(
         groups=groups,
         augment=augment,
     )
+    if not exchange.is_alone:
+        facts = {
+            "search of the learning rate": f"{steps} steps from {lowest:g} to {highest:g}",
+            **facts_of_machine(check_engine(engine), portable=portable),
+            **facts_of_start(network),
+            **facts_of_network(network),
+        }
+        agree(exchange, facts, APART, ALIKE)
     with _unchanged(network):
         data = prepare(
             network,
@@ -188,26 +207,37 @@ def find_learning_rate(
             validation_data=None,
             validation_fraction=0.0,
             seed=seed,
+            exchange=exchange,
         )
         settings = settings.fitted_to(len(data.training.rows))
         rates = np.geomspace(lowest, highest, steps)
-
-        from striate.engines import make_engine
-
         with closing(
             make_engine(
                 network,
                 engine=engine,
                 batch_size=largest_group(settings.batch_size, settings.groups),
                 loss=data.loss,
-                threads=threads,
+                threads=exchange.threads if threads is None else threads,
                 exact=exact,
                 bfloat16=bfloat16,
                 portable=portable,
             )
         ) as made:
-            rule, step = copy.deepcopy(settings.make_optimizer()), GroupedStep(made, network)
-            batches = _batches(data, steps, settings, seed, made.reads_in_place)
+            rule = copy.deepcopy(settings.make_optimizer())
+            if not exchange.is_alone:
+                facts = {
+                    "engine": made.fingerprint(),
+                    "batch size": settings.batch_size,
+                    "groups": settings.groups,
+                    "optimizer": described(rule),
+                    "loss": described(data.loss),
+                    "augmentation": described(settings.make_augmentation()),
+                    "seed": seed,
+                    **facts_of_data(data),
+                }
+                agree(exchange, facts, APART, SAME)
+            step = GroupedStep(made, network, exchange)
+            batches = _batches(data, steps, settings, seed, made.reads_in_place, exchange)
             losses: list[float] = []
             smoothed: list[float] = []
             with batches as source, np.errstate(all="ignore"):
@@ -255,6 +285,7 @@ def _batches(
     settings: TrainingSettings,
     seed: int,
     reads_in_place: bool,
+    exchange: Exchange,
 ) -> Any:
     per_epoch = len(batch_sizes(len(data.training.rows), settings.batch_size))
     return data.training.batches(
@@ -264,6 +295,7 @@ def _batches(
         augment=settings.make_augmentation(),
         reads_in_place=reads_in_place,
         groups=settings.groups,
+        exchange=exchange,
     )
 
 

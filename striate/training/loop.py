@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
-from striate.common.errors import StriateTypeError, StriateValueError
+from striate.common.errors import StriateValueError
 from striate.common.stop_signals import InterruptHandler
 from striate.common.text import sizes
 from striate.common.words import explains_its_arguments
 from striate.data.dataset import DataError
+from striate.data.shard_streams import ShardStreams
 from striate.model.answers import Answers
 from striate.optim.losses import Loss, LossFunction, SigmoidCrossEntropy
 from striate.optim.optimizers import Optimizer
 from striate.optim.schedules import RateSchedule
-from striate.ranks.agree import agree
-from striate.ranks.alone import ALONE
+from striate.ranks.agree import ALIKE, APART, SAME, agree
+from striate.ranks.alone import checked_exchange
 from striate.ranks.exchange import Exchange, RankError, fails_together
 from striate.training.batches import largest_group
 from striate.training.checkpoint import (
@@ -38,6 +39,7 @@ from striate.training.fingerprint import (
     facts_of_data,
     facts_of_network,
     facts_of_start,
+    facts_of_streams,
 )
 from striate.training.history import Epoch, History
 from striate.training.loading import Augmentation
@@ -67,6 +69,7 @@ def fit(
     batch_size: int = TrainingSettings.batch_size,
     base_batch_size: int | None = TrainingSettings.base_batch_size,
     groups: int = TrainingSettings.groups,
+    reduce_dtype: str = TrainingSettings.reduce_dtype,
     optimizer: str | Optimizer = TrainingSettings.optimizer,
     learning_rate: float | None = TrainingSettings.learning_rate,
     weight_decay: float | None = TrainingSettings.weight_decay,
@@ -85,6 +88,7 @@ def fit(
     bfloat16: bool = False,
     portable: bool = False,
     exchange: Exchange | None = None,
+    streams: ShardStreams | None = None,
     progress: bool | Callable[[Progress], None] = True,
     on_epoch: Callable[[Epoch], Any] | None = None,
     checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
@@ -117,6 +121,9 @@ def fit(
         groups: into how many parts each batch is cut, that are computed one after the other: memory
             is that of one of them.  Batch normalisation then is over a group.  1 to `batch_size`;
             its bits are those of this number of groups, however many processes share them.
+        reduce_dtype: in which the gradients of the groups are added: "float32", or "bfloat16" for
+            half the bytes between processes.  Then each group's gradient is rounded to 8 bits, and
+            each sum of two, in the same places for any number of processes.
         optimizer: "sgd", "adamw", for large batches "lars" or "lamb", or an Optimizer, which keeps
             its state.
         learning_rate: the highest one of the schedule; by default 0.05 for SGD, 0.002 for AdamW,
@@ -152,6 +159,8 @@ def fit(
             together, such as `striate.ranks.mpi()`: each computes some of the groups, and all end
             with the same weights, those that one process finds.  The first one tells how training
             goes and writes the checkpoint.
+        streams: take the images in the order of their shards, `Dataset.shard_streams`, instead of
+            at random: each group of a batch has its own run of shards, another one in each epoch.
         progress: show progress on standard error, or a function to call with a Progress each step.
         on_epoch: called with the figures of each epoch; where it returns True, training ends.
         checkpoint: a file in which all that is needed to go on is kept while training lasts: by
@@ -172,7 +181,7 @@ def fit(
     """
     from striate.engines import check_engine, make_engine
 
-    exchange = _checked(exchange)
+    exchange = checked_exchange(exchange)
     seed = check_seed(seed)
     resume = check_resume(resume)
     if resume and checkpoint is None:
@@ -196,6 +205,7 @@ def fit(
         batch_size=batch_size,
         base_batch_size=base_batch_size,
         groups=groups,
+        reduce_dtype=reduce_dtype,
         augment=augment,
     )
     rates, _ = settings.make_schedule(), settings.highest_rate  # which an optimiser may not have
@@ -211,12 +221,15 @@ def fit(
         validation_fraction=validation_fraction,
         seed=seed,
         exchange=exchange,
+        portable=portable,
     )
     _check_rule(rule, data)
     if isinstance(data.loss, SigmoidCrossEntropy) and network.answers == Answers():
         network.answers = Answers("labels")
     settings = settings.fitted_to(len(data.training.rows))
     epochs, batch_size, groups = settings.epochs, settings.batch_size, settings.groups
+    if streams is not None:
+        streams.check(len(data.training.images), data.training.rows, groups)
     highest_rate = settings.highest_rate
 
     interruption = InterruptHandler()
@@ -245,6 +258,8 @@ def fit(
                 "epochs": epochs,
                 "batch size": batch_size,
                 **({"groups": groups} if groups > 1 else {}),
+                **({"reduce dtype": reduce_dtype} if reduce_dtype != "float32" else {}),
+                **facts_of_streams(streams),
                 "optimizer": described(used),
                 "learning rate": highest_rate,
                 "schedule": described(rates),
@@ -257,7 +272,7 @@ def fit(
             }
 
         if not exchange.is_alone:
-            agree(exchange, facts(), APART, "give all of them the same")
+            agree(exchange, facts(), APART, SAME)
         checkpointer = None
         if checkpoint is not None and exchange.is_first:
             checkpointer = Checkpointer(as_checkpoint(checkpoint), resume, facts)
@@ -276,6 +291,7 @@ def fit(
             checkpointer=checkpointer,
             interruption=interruption,
             exchange=exchange,
+            reduce_dtype=reduce_dtype,
         )
         if checkpointer is not None:
             stack.enter_context(claimed(checkpointer.path))
@@ -289,6 +305,7 @@ def fit(
             start=training.done,
             groups=groups,
             exchange=exchange,
+            streams=streams,
         )
         with interruption, source as batches:
             try:
@@ -301,23 +318,6 @@ def fit(
                 training.keep(error)
                 raise
         return training.end()
-
-
-APART = "the ranks cannot train together"
-ALIKE = (
-    "take machines that are alike, with the same software; of several kinds of processors "
-    "portable=True (--portable) makes one"
-)
-
-
-def _checked(exchange: Exchange | None) -> Exchange:
-    if exchange is None:
-        return ALONE
-    if not isinstance(exchange, Exchange):
-        raise StriateTypeError(
-            f"exchange must be an Exchange, such as striate.ranks.mpi(), not {exchange!r}"
-        )
-    return exchange
 
 
 def _early_stopping(value: int | EarlyStopping | None) -> EarlyStopping | None:

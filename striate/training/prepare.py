@@ -21,6 +21,7 @@ from striate.plan.inputs import ImagesInPlace
 from striate.ranks.alone import ALONE
 from striate.ranks.exchange import Exchange
 from striate.ranks.from_first import SharedFinding, from_first
+from striate.ranks.joint_findings import any_of
 from striate.ranks.shared_sum import own_share
 from striate.training.batches import TrainingSet
 from striate.training.dead_channels import redraw_dead_identities
@@ -129,12 +130,15 @@ def prepare(
     validation_fraction: float,
     seed: int,
     exchange: Exchange = ALONE,
+    portable: bool = False,
 ) -> PreparedData:
     """Check the data against the network and each other; `fit` documents the arguments.
 
     Sets the network's preprocessing to the statistics of the training images if it has none, and
     the filters of ``Conv2D(initial="whitening")`` layers; drops what `calibrate` has found. Of many
-    ranks the first one does so, and all take over what it has found.
+    ranks the first one does so, and all take over what it has found; statistics of images that are
+    read on demand they find together, unless they may be of several kinds (`portable`), which round
+    a matrix product each in its own way.
     """
     images = as_images(network, X)
     warn_of_channels_first(network.input_shape, "images")
@@ -178,32 +182,48 @@ def prepare(
         rows = rows[kept]
 
     share = None if sample_weight is None else given
-    begin_from_images(network, images, rows, share, exchange)
+    _standardise(network, images, rows, share, exchange, portable)
+    begin_from_images(network, images, rows, exchange)
     training = TrainingSet(images, targets, weights, rows)
     return PreparedData(training, validation, criterion, targets.labels is not None)
 
 
-def begin_from_images(
+def _standardise(
     network: Model,
     images: Array,
     rows: NDArray[np.intp],
     weights: Weights | None,
     exchange: Exchange,
+    portable: bool,
+) -> None:
+    """Set the preprocessing of a network that has none, by the statistics of some images.
+
+    Where the ranks do not find them together, the first one does.
+    """
+    if not network.preprocessing.is_identity:
+        return
+    apart = any_of(exchange, portable or not on_demand(images))
+    shared = ALONE if apart else exchange
+    if exchange.is_first or not shared.is_alone:
+        mean, std = channel_statistics(images, rows, weights, shared)
+        network.preprocessing = replace(network.preprocessing, mean=mean, std=std)
+
+
+def begin_from_images(
+    network: Model, images: Array, rows: NDArray[np.intp], exchange: Exchange
 ) -> None:
     """Set what a network has from its training images before the first step, on all ranks alike.
+
+    Its preprocessing becomes that of the first one.
 
     Args:
         network: the network.
         images: (n, height, width, channels).
         rows: the indices of those to train on.
-        weights: of all images, (n,); None for equal ones.
         exchange: connects the ranks.
     """
 
     def find() -> SharedFinding:
-        if network.preprocessing.is_identity:
-            mean, std = channel_statistics(images, rows, weights)
-            network.preprocessing = replace(network.preprocessing, mean=mean, std=std)
         whiten(network, images, rows)
         redraw_dead_identities(network, images, rows)
         standard = network.preprocessing

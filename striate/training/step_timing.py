@@ -14,6 +14,9 @@ import numpy as np
 
 from striate.common.arrays import Array
 from striate.data.rows import rows_of
+from striate.ranks.alone import ALONE
+from striate.ranks.exchange import Exchange
+from striate.ranks.from_first import said_by_first
 from striate.training.batches import largest_group
 from striate.training.grouped_step import GroupedStep
 from striate.training.prepare import prepare
@@ -56,8 +59,12 @@ def time_steps(
     exact: bool = False,
     bfloat16: bool = False,
     portable: bool = False,
+    exchange: Exchange = ALONE,
 ) -> StepTiming:
     """Train a network for a moment and tell how long that takes.
+
+    Many ranks train it together, for as long as the first one's clock says; what each tells are its
+    own times.
 
     Args:
         network: it is not the same afterwards: take one that is made for this.
@@ -65,7 +72,11 @@ def time_steps(
         training: the settings of the training to come.
         seconds: for the steps, besides compiling.
         clock: returns the time in seconds.
-        loss, seed, threads, engine, exact, bfloat16, portable: as for `fit`.
+        loss, seed, threads, engine, exact, bfloat16, portable, exchange: as for `fit`.
+
+    Raises:
+        StriateValueError: arguments that do not fit each other or the network, or that need more
+            memory than there is, on one rank at least.
     """
     from striate.engines import make_engine
 
@@ -85,21 +96,24 @@ def time_steps(
             validation_data=None,
             validation_fraction=0.0,
             seed=seed,
+            exchange=exchange,
         )
     options: dict[str, Any] = {"engine": engine, "threads": threads, "exact": exact}
     ends: list[float] = []
     seen: list[int] = []
     with closing(
-        make_engine(
-            network,
-            batch_size=largest_group(batch_size, groups),
-            loss=data.loss,
-            bfloat16=bfloat16,
-            portable=portable,
-            **options,
+        exchange.all_or_none(
+            lambda: make_engine(
+                network,
+                batch_size=largest_group(batch_size, groups),
+                loss=data.loss,
+                bfloat16=bfloat16,
+                portable=portable,
+                **options,
+            )
         )
     ) as made:
-        optimizer, step = training.make_optimizer(), GroupedStep(made, network)
+        optimizer, step = training.make_optimizer(), GroupedStep(made, network, exchange)
         source = data.training.batches(
             epochs=_STEPS,
             batch_size=batch_size,
@@ -107,14 +121,16 @@ def time_steps(
             augment=training.make_augmentation(),
             reads_in_place=made.reads_in_place,
             groups=groups,
+            exchange=exchange,
         )
         with source as batches, np.errstate(all="ignore"):
             for batch in islice(batches, _STEPS):
                 step(batch)
                 made.update(optimizer, 0.0)
                 ends.append(clock())
-                seen.append(len(batch.targets))
-                if len(ends) > _FIRST and ends[-1] - ends[0] >= seconds:
+                seen.append(batch.size)
+                is_enough = len(ends) > _FIRST and ends[-1] - ends[0] >= seconds
+                if said_by_first(exchange, is_enough):
                     break
     first = min(_FIRST, len(ends) - 2)
     if first < 0:  # a single step is all there is

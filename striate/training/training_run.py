@@ -57,11 +57,16 @@ class TrainingRun:
     checkpointer: Checkpointer | None
     interruption: InterruptHandler
     exchange: Exchange = ALONE
+    reduce_dtype: str = "float32"
 
     def __post_init__(self) -> None:
         self.history = History()
         self._step = GroupedStep(
-            self.engine, self.network, self.exchange, lambda: self.interruption.number
+            self.engine,
+            self.network,
+            self.exchange,
+            lambda: self.interruption.number,
+            self.reduce_dtype,
         )
         self.finished = False
         self._steps = len(batch_sizes(len(self.data.training.rows), self.batch_size))

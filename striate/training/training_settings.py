@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from striate.common.errors import StriateTypeError, StriateValueError
-from striate.common.text import counted, cut
+from striate.common.text import choices, counted, cut
 from striate.optim import optimizers, schedules
 from striate.optim.losses import SoftmaxCrossEntropy
 from striate.optim.optimizers import Optimizer
@@ -24,6 +24,9 @@ RateFunction = Callable[[int, int], float]
 
 # What suits most small networks with the one-cycle schedule, by the kind of the optimiser.
 DEFAULT_LEARNING_RATES = {"sgd": 0.05, "adamw": 0.002, "lars": 0.3, "lamb": 0.01}
+
+REDUCE_DTYPES = ("float32", "bfloat16")
+"""In which the gradients of groups may be added."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +55,7 @@ class TrainingSettings:
     batch_size: int = 128
     base_batch_size: int | None = None
     groups: int = 1
+    reduce_dtype: str = "float32"
     label_smoothing: float = 0.0
     augment: Mapping[str, Any] | Augmentation | None = None
 
@@ -64,6 +68,11 @@ class TrainingSettings:
             raise StriateValueError(
                 f"groups must be at most batch_size, so that each has an image: {self.groups} "
                 f"groups, and {counted(self.batch_size, 'image')} per batch"
+            )
+        if self.reduce_dtype not in REDUCE_DTYPES:
+            raise StriateValueError(
+                f"reduce_dtype must be {choices([repr(name) for name in REDUCE_DTYPES])}, not "
+                f"{cut(repr(self.reduce_dtype), 80)}"
             )
         self._check_warmup_epochs()
         self.make_optimizer()
@@ -231,6 +240,8 @@ class TrainingSettings:
         ]
         if self.weight_decay is not None:
             parts.append(f"weight decay {self.weight_decay:g}")
+        if self.reduce_dtype != TrainingSettings.reduce_dtype:
+            parts.append(f"gradients added in {self.reduce_dtype}")
         if self.label_smoothing:
             parts.append(f"label smoothing {self.label_smoothing:g}")
         changes = [_change(name, value) for name, value in self.changes.items() if value]

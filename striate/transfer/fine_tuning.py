@@ -23,8 +23,11 @@ from striate.model.preprocessing import Preprocessing
 from striate.model.work import multiply_adds_of_nodes
 from striate.network import Network
 from striate.optim.losses import Loss
+from striate.ranks.alone import ALONE
+from striate.ranks.exchange import Exchange
 from striate.transfer.image_views import image_views
-from striate.transfer.kept_features import BATCH, OnProgress
+from striate.transfer.kept_features import OnProgress
+from striate.transfer.rows_by_ranks import BATCH, rows_by_ranks
 
 if TYPE_CHECKING:
     from striate.plan.inference import CompiledNetwork
@@ -54,6 +57,7 @@ class FineTuning:
         label_smoothing: of the loss; None for the usual one: 0.1 of classes, none of labels, which
             would make rare ones look likely.
         weight_decay: of AdamW.
+        groups: into how many each batch is cut, as `Network.fit` says.
     """
 
     share: float = 0.6
@@ -63,13 +67,16 @@ class FineTuning:
     batch_size: int = 32
     label_smoothing: float | None = None
     weight_decay: float = 0.01
+    groups: int = 1
 
     @property
     def description(self) -> str:
         """In words, for people."""
         smoothing = self.label_smoothing
         return (
-            f"{counted(self.epochs, 'epoch')}, batches of {self.batch_size}, adamw at "
+            f"{counted(self.epochs, 'epoch')}, batches of {self.batch_size}"
+            + f" in {self.groups} groups" * (self.groups > 1)
+            + f", adamw at "
             f"{self.learning_rate:g}, down to {self.slowest:g} of it"
             + ("" if smoothing is None else f", label smoothing {smoothing:g}")
         )
@@ -82,13 +89,14 @@ def work_behind(network: Network) -> Floats:
     return np.asarray((total - np.cumsum(work)) / total, np.float32)
 
 
-def choose_cut(network: Network, share: float, images: int) -> int | None:
+def choose_cut(network: Network, share: float, images: int, sharers: int = 1) -> int | None:
     """The node behind which a network is trained; `WHOLE` if all of it is.
 
     Args:
         network: the network.
         share: of its multiply-adds that are to come after the node, at least; 1 for all.
         images: how many images, counting all views, are kept as they are there.
+        sharers: how many processes keep as much in the same memory.
 
     Returns:
         Of the cuts with nearly that share behind them the one with the smallest output; of those
@@ -98,7 +106,7 @@ def choose_cut(network: Network, share: float, images: int) -> int | None:
         return WHOLE
     behind = work_behind(network)
     sizes = {node: int(np.prod(network.nodes[node].shape)) for node in cuts(network.nodes)}
-    room = _OF_FREE * available_memory() / (4 * max(images, 1))
+    room = _OF_FREE * available_memory() / (4 * max(images, 1) * sharers)
     for least in np.arange(share, 0.0, -0.05):
         near = [n for n in sizes if least <= behind[n] <= least + _NEAR and sizes[n] <= room]
         if near:
@@ -128,6 +136,7 @@ class TunedStages:
         views: Sequence[bool],
         rows: Sequence[int],
         progress: OnProgress | None = None,
+        exchange: Exchange = ALONE,
     ) -> Array:
         """What the stages before the cut see: (views · rows, …), one view after the other; the
         images in these views, made as they are needed, if there is no cut.
@@ -137,21 +146,21 @@ class TunedStages:
             views: of each whether it is of the mirror images.
             rows: of the images that are looked at.
             progress: called with (done, total, text).
+            exchange: connects the ranks, each of which looks at some of the images.
         """
-        if self._before is None:
+        before = self._before
+        if before is None:
             return image_views(images, views, rows)
-        total = len(views) * len(rows)
-        found = np.empty((total, *self._shape), np.float32)
-        done = 0
-        for mirrored in views:
-            for start in range(0, len(rows), BATCH):
-                some = np.asarray(images[list(rows[start : start + BATCH])])
-                batch = np.ascontiguousarray(some[:, :, ::-1] if mirrored else some)
-                found[done : done + len(batch)] = self._before(batch)
-                done += len(batch)
-                if progress is not None:
-                    progress(done, total, "looking at the images")
-        return found
+        every = image_views(images, views, rows)
+
+        def compute(places: range) -> Floats:
+            return before(np.ascontiguousarray(every[places.start : places.stop]))
+
+        def tell(done: int) -> None:
+            if progress is not None:
+                progress(done, len(every), "looking at the images")
+
+        return rows_by_ranks(exchange, len(every), self._shape, compute, tell)
 
     def untrained(self, settings: FineTuning) -> Network:
         """The stages behind the cut, as they are, with the rates of their layers."""
@@ -186,6 +195,7 @@ class TunedStages:
             targets,
             epochs=settings.epochs,
             batch_size=_batch_size(settings.batch_size, len(seen)),
+            groups=settings.groups,
             optimizer="adamw",
             learning_rate=settings.learning_rate,
             weight_decay=settings.weight_decay,

@@ -15,12 +15,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from striate.common.arrays import Array, Floats
 from striate.common.cache import CacheStore
 from striate.common.digests import digest_of
 from striate.network import Network
 from striate.transfer.backbone import Backbone
+from striate.transfer.rows_by_ranks import BATCH
 
 if TYPE_CHECKING:
     from striate.plan.inference import CompiledNetwork
@@ -33,8 +35,6 @@ STORE = CacheStore("features", ".features", "features 1", limit=1024**3)
 _BUCKETS = 64
 _BUCKET_BYTES = 2**23
 _DIGEST = 16
-# Images of a batch: of more, a network of this size is not computed faster.
-BATCH = 16
 # Images that are read at a time, where they are decoded as they are needed.
 _CHUNK = 256
 _TEXT = "computing features"
@@ -67,8 +67,18 @@ class FeatureExtractor:
         """The compiled network: it is not needed where all features are found."""
         return self._network.compile(batch_size=BATCH, threads=self._threads)
 
+    def compute(self, images: Array, mirrored: bool) -> Floats:
+        """The features (n, count) of a batch of raw images, whether they are known or not."""
+        batch = np.ascontiguousarray(images[:, :, ::-1] if mirrored else images)
+        return self._run(batch).reshape(len(batch), -1)
+
     def __call__(
-        self, images: Array, *, mirrored: bool = False, progress: OnProgress | None = None
+        self,
+        images: Array,
+        *,
+        mirrored: bool = False,
+        progress: OnProgress | None = None,
+        compute: Callable[[NDArray[np.intp]], Floats] | None = None,
     ) -> Floats:
         """The features (n, count) of raw images (n, height, width, channels).
 
@@ -76,6 +86,7 @@ class FeatureExtractor:
             images: an array, or anything of that shape whose rows can be taken by slices.
             mirrored: of the images with left and right exchanged.
             progress: called with (done, total, text).
+            compute: gives the features of images by their places, in place of `self.compute`.
         """
         found = np.empty((len(images), self.count), np.float32)
         kept = _Kept(f"{self._key} {mirrored}") if self._key is not None else None
@@ -84,10 +95,11 @@ class FeatureExtractor:
             rows = found[start : start + len(chunk)]
             known = np.zeros(len(chunk), np.bool_) if kept is None else kept.find(chunk, rows)
             missing = np.flatnonzero(~known)
-            for first in range(0, len(missing), BATCH):
+            if compute is not None and len(missing):
+                rows[missing] = compute(start + missing)
+            for first in range(0, len(missing) if compute is None else 0, BATCH):
                 some = missing[first : first + BATCH]
-                batch = chunk[some][:, :, ::-1] if mirrored else chunk[some]
-                rows[some] = self._run(np.ascontiguousarray(batch)).reshape(len(some), -1)
+                rows[some] = self.compute(chunk[some], mirrored)
                 if progress is not None:
                     progress(start + int(some[-1]) + 1, len(images), _TEXT)
             if progress is not None:

@@ -13,14 +13,16 @@ import numpy as np
 from striate.common.arrays import Array
 from striate.common.short_repr import short_repr
 from striate.common.text import counted
-from striate.data.rows import rows_of
 from striate.model.answers import Answers
 from striate.network import Network
+from striate.ranks.alone import ALONE
+from striate.ranks.exchange import Exchange
 from striate.transfer.backbone import Backbone
 from striate.transfer.fine_tuning import FineTuning, TunedStages, choose_cut
-from striate.transfer.kept_features import FeatureExtractor, OnProgress
+from striate.transfer.kept_features import OnProgress
 from striate.transfer.linear_head import Indices, LinearHead, Views
 from striate.transfer.transfer_targets import Figures, TransferTargets
+from striate.transfer.transfer_work import TransferWork
 
 if TYPE_CHECKING:
     from striate.training.history import History
@@ -130,7 +132,11 @@ class Transfer:
         progress: called with (done, total, text); None for none.
         say: called with each sentence about what is done, as it is known.
         fit_options: further ones of `Network.fit`, for the fine-tuning.
+        exchange: connects this process with others that share the work: the first one makes the
+            network, by `begin` and `go_on`, each of which the others `follow`.
     """
+
+    _work: TransferWork
 
     def __init__(
         self,
@@ -144,8 +150,9 @@ class Transfer:
         progress: OnProgress | None = None,
         say: Callable[[str], None] | None = None,
         fit_options: dict[str, Any] | None = None,
+        exchange: Exchange = ALONE,
     ) -> None:
-        self.backbone, self.tune, self.mirror = backbone, tune, mirror
+        self.backbone, self.tune, self.mirror, self.exchange = backbone, tune, mirror, exchange
         self.settings = settings or FineTuning()
         self.seed, self.threads, self.progress, self.say = seed, threads, progress, say
         self.fit_options = fit_options or {}
@@ -157,13 +164,40 @@ class Transfer:
             images: raw, (n, height, width, channels), as the backbone reads them.
             targets: what is true of them.
         """
-        extractor = FeatureExtractor(self.backbone, threads=self.threads)
-        plain = extractor(images, progress=self.progress)
+        self._work = self._work_on(images, targets)
+        made = self._begun(targets)
+        self._work.end()
+        return made
+
+    def follow_begin(self, images: Array, targets: TransferTargets) -> None:
+        """Do a share of `begin`, on all ranks but the first one."""
+        self._work = self._work_on(images, targets)
+        self._work.follow()
+
+    def follow_going_on(self) -> None:
+        """Do a share of `go_on`, on all ranks but the first one."""
+        self._work.follow()
+
+    def _work_on(self, images: Array, targets: TransferTargets) -> TransferWork:
+        return TransferWork(
+            self.backbone,
+            images,
+            targets,
+            self.settings_for(targets),
+            seed=self.seed,
+            threads=self.threads,
+            fit_options=self.fit_options,
+            exchange=self.exchange,
+        )
+
+    def _begun(self, targets: TransferTargets) -> Transferred:
+        extractor = self._work.extractor
+        plain = self._work.features(False, self.progress)
         ways: list[tuple[bool, LinearHead, Views]] = []
         for mirrored in (False, True) if self.mirror is None else (self.mirror,):
             views = [plain]
             if mirrored:
-                views.append(extractor(images, mirrored=True, progress=self.progress))
+                views.append(self._work.features(True, self.progress))
             ways.append((mirrored, targets.head(views, self.seed), views))
         mirrored, head, seen = min(ways, key=lambda way: way[1].loss)
         network = self.backbone.with_head(targets.outputs)
@@ -184,20 +218,20 @@ class Transfer:
         )
         return made
 
-    def go_on(self, made: Transferred, images: Array) -> None:
-        """Train the last stages on, if they are to be, of what `begin` made of these images.
+    def go_on(self, made: Transferred) -> None:
+        """Train the last stages on, if they are to be, of what `begin` made.
 
         Raises:
             FloatingPointError: the training that was asked for has diverged; where it was to be
                 tried only, the network stays as it is.
         """
-        if self.tune is False:
-            return
-        made.head.put_into(made.network)  # which says standardised numbers while it is trained
-        try:
-            self._tune(made, images)
-        finally:
-            made.targets.finish(made.network)
+        if self.tune is not False:
+            made.head.put_into(made.network)  # which says standardised numbers while it is trained
+            try:
+                self._tune(made)
+            finally:
+                made.targets.finish(made.network)
+        self._work.end()
 
     def settings_for(self, targets: TransferTargets) -> FineTuning:
         """How the stages are trained, with what nobody has said as is usual for such targets."""
@@ -210,9 +244,10 @@ class Transfer:
         if self.say is not None:
             self.say(sentence)
 
-    def _tune(self, made: Transferred, images: Array) -> None:
+    def _tune(self, made: Transferred) -> None:
         targets, views = made.targets, [False, True] if self.mirror else [False]
-        node = choose_cut(made.network, self.settings.share, len(views) * len(targets))
+        kept, sharers = len(views) * len(targets), self.exchange.neighbours
+        node = choose_cut(made.network, self.settings.share, kept, sharers)
         if node is None:
             self._told(
                 made,
@@ -229,29 +264,26 @@ class Transfer:
             )
             return
         stages = TunedStages(made.network, node, threads=self.threads)
-        everything = np.arange(len(targets))
-        seen = stages.seen(images, views, everything.tolist(), self.progress)
+        self._work.look(stages, views, self.progress)
         if self.tune is None:
-            tail = self._tried(made, stages, seen, held_out / len(targets))
+            tail = self._tried(made, stages, held_out / len(targets))
             if tail is None:
                 return
         else:
             tail = stages.untrained(self.settings)
-            made.history = self._train(stages, tail, targets, seen, everything)
+            made.history = self._work.train(tail, np.arange(len(targets)), self.settings.epochs)
             made.unseen = None
             self._told(made, f"Trained on {stages.description}")
         made.tuned = stages.description
         stages.put_back(tail)
 
-    def _tried(
-        self, made: Transferred, stages: TunedStages, seen: Array, share: float
-    ) -> Network | None:
+    def _tried(self, made: Transferred, stages: TunedStages, share: float) -> Network | None:
         """The stages, trained, if that is better for a share of the images, held out; else None."""
         targets, epochs = made.targets, self.settings.epochs
         goes_on = len(targets) < TRAINED_ON
         if goes_on:
             epochs = max(1, round(IN_TWO * epochs))
-        trial = self._trial(made, stages, seen, targets.split(share, self.seed), epochs)
+        trial = self._trial(made, stages, targets.split(share, self.seed), epochs)
         if trial is None:
             return None
         made.trial, few = trial.figures, len(trial.held) < targets.enough
@@ -260,7 +292,7 @@ class Transfer:
         told += f"; before {targets.told(trial.before)}"
         if few and trial.is_close:
             others = targets.split(share, self.seed + 1)
-            second = self._trial(made, stages, seen, others, epochs)
+            second = self._trial(made, stages, others, epochs)
             if second is None:
                 return None
             better = sum(one.after.loss - one.before.loss for one in (trial, second)) < 0
@@ -275,14 +307,13 @@ class Transfer:
         made.unseen = None if few else (targets.usual(trial.outputs), targets.truth[trial.held])
         made.history = trial.history
         if goes_on:
-            self._go_on_with_all(made, stages, trial.tail, seen, epochs)
+            self._go_on_with_all(made, trial.tail, epochs)
         return trial.tail
 
     def _trial(
         self,
         made: Transferred,
         stages: TunedStages,
-        seen: Array,
         parts: tuple[Indices, Indices],
         epochs: int,
     ) -> _Trial | None:
@@ -296,7 +327,7 @@ class Transfer:
         tail = stages.untrained(self.settings)
         made.head.put_into(made.network)
         try:
-            history = self._train(stages, tail, targets, seen, kept, epochs)
+            history = self._work.train(tail, kept, epochs)
         except FloatingPointError:
             self._told(
                 made,
@@ -308,46 +339,17 @@ class Transfer:
             made.history = history
             self._told(made, "Its stages stay as they were, as their training was stopped")
             return None
-        outputs = tail.predict_logits(seen[held], threads=self.threads)
+        outputs = tail.predict_logits(self._work.seen[held], threads=self.threads)
         before = targets.figures(head(made.features[0][held]), held)
         return _Trial(tail, history, held, outputs, (before, targets.figures(outputs, held)))
 
-    def _go_on_with_all(
-        self, made: Transferred, stages: TunedStages, tail: Network, seen: Array, epochs: int
-    ) -> None:
+    def _go_on_with_all(self, made: Transferred, tail: Network, epochs: int) -> None:
         """Train stages on with all images, those that were held out among them."""
         before, everything = tail.flat.copy(), np.arange(len(made.targets))
         try:
-            made.history = self._train(stages, tail, made.targets, seen, everything, epochs)
+            made.history = self._work.train(tail, everything, epochs)
         except FloatingPointError:
             tail.flat[...] = before
             return
         if made.history.interrupted:  # half-way, which may be worse than not at all
             tail.flat[...] = before
-
-    def _train(
-        self,
-        stages: TunedStages,
-        tail: Network,
-        targets: TransferTargets,
-        seen: Array,
-        rows: Indices,
-        epochs: int | None = None,
-    ) -> History:
-        """Train on some of the images, in all views; so many epochs, or those of the settings."""
-        views = len(seen) // len(targets)
-        places = np.concatenate([rows + view * len(targets) for view in range(views)])
-        options = dict(self.fit_options)
-        if targets.weights is not None:
-            options["sample_weight"] = np.tile(targets.weights[rows], views)
-        settings = self.settings_for(targets)
-        settings = replace(settings, epochs=epochs or settings.epochs)
-        return stages.train(
-            tail,
-            seen if len(places) == len(seen) else rows_of(seen, places),
-            np.concatenate([targets.trained[rows]] * views),
-            targets.loss(settings.label_smoothing or 0.0),
-            settings,
-            seed=self.seed,
-            **options,
-        )

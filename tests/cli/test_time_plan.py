@@ -14,13 +14,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from striate.cli import time_plan
+from striate.cli import time_plan, train
 from striate.common.errors import StriateMemoryError
 from striate.model import files
 from striate.model.work import multiply_adds_of_nodes
 from striate.network import load
+from striate.ranks.exchange import Exchange
 from striate.training import reporters, step_timing
 from striate.training.step_timing import StepTiming
+from tests.ranks.rank_threads import on_ranks
 
 Run = Callable[..., Any]
 Refused = Callable[..., str]
@@ -113,6 +115,38 @@ def test_the_same_model_as_with_these_settings(striate: Run, photos: Path, speed
     assert outcome.code == 0
     assert "plan" not in files.information("m")
     assert np.array_equal(load("m").flat, timed.flat)
+
+
+@pytest.mark.parametrize(("source", "seconds"), [("photos", 1.0), ("small.npz", 0.4)])
+def test_many_processes_follow_the_plan_of_the_first(
+    striate: Run, photos: Path, monkeypatch: pytest.MonkeyPatch, source: str, seconds: float
+) -> None:
+    """All measure together, but by the clock of the first one alone."""
+    rng = np.random.default_rng(0)
+    np.savez("small.npz", X=rng.integers(0, 256, (40, 5, 6), np.uint8), y=np.arange(40) % 2)
+    measured: dict[int, list[Any]] = {0: [], 1: []}
+
+    def time_steps(network: Any, images: Any, *_: Any, exchange: Exchange, **__: Any) -> StepTiming:
+        exchange.meet()
+        measured[exchange.rank].append((images.shape, network.parameter_count))
+        return StepTiming(seconds / 100**exchange.rank, 0.0)
+
+    monkeypatch.setattr(step_timing, "time_steps", time_steps)
+    monkeypatch.setattr(time_plan, "STARTED", time.perf_counter())
+    given = ["train", source, *map(str, QUICK), "--groups", "2", "-o", "m"]
+
+    def ranks(exchange: Exchange) -> int:
+        context = train.train.make_context("train", [*given[1:], "--minutes", "1.3"])
+        return train._train(exchange, {k: v for k, v in context.params.items() if k != "processes"})
+
+    assert on_ranks(2, ranks) == [0, 0]
+    plan, model = files.information("m")["plan"], load("m")
+    assert measured[0] == measured[1] and len(measured[0]) > 1
+    assert 3 < plan["epochs"] < 20
+    size = ["--size", "48x64"] if source == "photos" else []
+    found = ["--network-width", plan["network_width"], "--epochs", plan["epochs"]]
+    assert striate(*given, *size, *found).code == 0
+    assert np.array_equal(load("m").flat, model.flat)
 
 
 def test_given_size_network_and_epochs_are_kept(

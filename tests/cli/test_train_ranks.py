@@ -13,6 +13,7 @@ import pytest
 
 from striate.cli import training_ranks
 from striate.common.stop_signals import InterruptHandler
+from striate.ranks import mpiexec
 from tests.cli.conftest import Run
 from tests.ranks.rank_threads import Table, ThreadExchange
 
@@ -119,8 +120,6 @@ def test_ranks_that_differ_are_told_once(train: list[str], tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--minutes", "1"], "--minutes is for a single process"),
-        (["--from", "x.onnx"], "--from is for a single process"),
         (["--processes", "3"], "--processes 3: mpiexec has started 2; leave --processes out"),
         (["--lr", "much"], "Invalid value for '--lr'"),
     ],
@@ -164,10 +163,10 @@ def test_without_what_starts_processes(
     train: list[str], striate: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing(name: str) -> None:
-        raise training_ranks.PackageNotFoundError(name)
+        raise mpiexec.PackageNotFoundError(name)
 
-    monkeypatch.setattr(training_ranks, "distribution", missing)
-    monkeypatch.setattr(training_ranks, "which", lambda name: None)
+    monkeypatch.setattr(mpiexec, "distribution", missing)
+    monkeypatch.setattr(mpiexec, "which", lambda name: None)
     outcome = striate(*train, "--processes", 2)
     assert outcome.code == 2 and outcome.err == (
         "striate: --processes: there is no mpiexec to start processes with: pip install "

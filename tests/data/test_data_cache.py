@@ -18,7 +18,7 @@ from PIL import Image
 
 from striate.common import cache as common_cache
 from striate.common.cachedir import cache_dir
-from striate.data import DataError, decoded_cache, folders, load
+from striate.data import DataError, decoded_cache, file_decoding, load
 from striate.data.images import Decoded
 
 Count = list[int]
@@ -28,13 +28,13 @@ Count = list[int]
 def decodings(monkeypatch: pytest.MonkeyPatch) -> Count:
     """How many files each call of `decode_images` was given."""
     calls: Count = []
-    real = folders.decode_images
+    real = file_decoding.decode_images
 
     def counted(paths: list[str], **options: Any) -> Decoded:
         calls.append(len(paths))
         return real(paths, **options)
 
-    monkeypatch.setattr(folders, "decode_images", counted)
+    monkeypatch.setattr(file_decoding, "decode_images", counted)
     return calls
 
 

@@ -144,13 +144,26 @@ def test_nothing_is_half_copied(store: Any, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(type(store), "get_file", breaks)
     with pytest.raises(DataError, match=r"memory://b/photos: cannot be fetched \(.*line was cut"):
         fetched("memory://b/photos")
-    (root,) = (Path(os.environ["STRIATE_CACHE"]) / "remote").iterdir()
+    (root,) = (Path(os.environ["STRIATE_CACHE"]) / "remote").glob("memory-*[0-9a-f]")
     copies = [root / "b/photos" / name for name in names_below(str(root / "b/photos"))]
     assert len(copies) == 4 and all(one.read_bytes()[:4] == b"\x89PNG" for one in copies)
     # What a killed process has left is cleared by the next one, which goes on.
     (root / f"{remote_source._PART}old").mkdir()
     fetched("memory://b/photos")
-    assert count == 13 and sorted(p.name for p in root.iterdir()) == ["b", "lock"]
+    assert count == 13 and sorted(p.name for p in root.iterdir()) == ["b"]
+
+
+def test_a_whole_store(store: Any) -> None:
+    """What is in it is copied, and cleared away, whatever it is called; the lock stays."""
+    store.pipe_file("/a/0.bin", b"0")
+    store.pipe_file("/lock", b"a file")
+    copies = fetched("memory://")
+    assert names_below(copies) == ["a/0.bin", "lock"]
+    store.rm("/a", recursive=True)
+    lock = Path(f"{copies}.lock")
+    before = lock.stat().st_ino
+    assert names_below(fetched("memory://")) == ["lock"]
+    assert (lock.stat().st_ino, lock.stat().st_size) == (before, 0)
 
 
 def test_what_is_wrong_is_said(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
+from queue import SimpleQueue
 from typing import Any
-
-import numpy as np
 
 from striate.ranks.exchange import Exchange
 
@@ -20,16 +20,30 @@ class Table:
     def __init__(self, size: int) -> None:
         self.entries: list[Any] = [None] * size
         self.barrier = threading.Barrier(size, timeout=PATIENCE)
+        self.lines: dict[tuple[int, int], Any] = {
+            (one, other): SimpleQueue() for one in range(size) for other in range(size)
+        }
+
+
+class Moved:
+    """An array that is under way: it is copied when its receiver waits for it, and not before, so
+    that what a sender changes too early comes out wrong.
+    """
+
+    def __init__(self, array: Any) -> None:
+        self.array, self.is_there = array, threading.Event()
 
 
 class ThreadExchange(Exchange):
-    """A rank that is a thread; `moved` counts the numbers that it has sent to others."""
+    """A rank that is a thread; `moved` counts the bytes that it has sent to others."""
 
     def __init__(self, table: Table, rank: int) -> None:
         self._table, self.rank, self.size = table, rank, len(table.entries)
         self.is_leader = rank == 0
         self.threads = 1
         self.moved = 0
+        self._expected: dict[int, deque[Moved]] = defaultdict(deque)
+        self._senders: dict[Moved, int] = {}
 
     def _exchanged(self, own: Any) -> list[Any]:
         self._table.entries[self.rank] = own
@@ -41,22 +55,34 @@ class ThreadExchange(Exchange):
     def allgather(self, message: bytes) -> list[bytes]:
         return self._exchanged(message)
 
-    def alltoallv(
-        self, sent: Any, sizes: Sequence[int], received: Any, received_sizes: Sequence[int]
-    ) -> None:
-        assert len(sent) == sum(sizes) and len(received) == sum(received_sizes)
-        parts = np.split(sent.copy(), np.cumsum(sizes)[:-1])
-        self.moved += len(sent) - sizes[self.rank]
-        mine = [given[self.rank] for given in self._exchanged(parts)]
-        assert [len(part) for part in mine] == list(received_sizes)
-        received[...] = np.concatenate(mine)
+    def send(self, array: Any, rank: int) -> Moved:
+        assert array.flags.c_contiguous and rank != self.rank
+        self.moved += array.nbytes
+        sent = Moved(array)
+        self._table.lines[self.rank, rank].put(sent)
+        return sent
 
-    def allgatherv(self, whole: Any, sizes: Sequence[int]) -> None:
-        assert len(whole) == sum(sizes)
-        ends = np.cumsum([0, *sizes])
-        own = whole[ends[self.rank] : ends[self.rank + 1]].copy()
-        self.moved += len(own) * (self.size - 1)
-        whole[...] = np.concatenate(self._exchanged(own))
+    def receive(self, array: Any, rank: int) -> Moved:
+        assert array.flags.c_contiguous and rank != self.rank
+        expected = Moved(array)
+        self._expected[rank].append(expected)
+        self._senders[expected] = rank
+        return expected
+
+    def wait(self, transfers: Sequence[Moved]) -> None:
+        for expected in transfers:
+            while expected in self._senders:
+                sender = self._senders[expected]
+                first = self._expected[sender].popleft()
+                sent = self._table.lines[sender, self.rank].get(timeout=PATIENCE)
+                assert sent.array.shape == first.array.shape
+                assert sent.array.dtype == first.array.dtype
+                first.array[...] = sent.array
+                del self._senders[first]
+                first.is_there.set()
+                sent.is_there.set()
+        for sent in transfers:
+            assert sent.is_there.wait(PATIENCE)
 
     def broadcast(self, array: Any) -> None:
         array[...] = self._exchanged(array.copy())[0]

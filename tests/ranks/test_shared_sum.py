@@ -8,49 +8,70 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from striate.ranks import shared_sum
 from striate.ranks.alone import ALONE
 from striate.ranks.exchange import Exchange
 from striate.ranks.shared_sum import SharedSum, own_share
-from striate.ranks.sum_tree import block_sizes, textbook_sum
+from striate.ranks.sum_tree import VectorPart, block_sizes, textbook_sum
 from tests.ranks.rank_threads import ThreadExchange, on_ranks
+from tests.ranks.test_sum_tree import rounded, rounded_sum, vectors
 
 
-def vectors(count: int, length: int, seed: int = 0) -> list[np.ndarray]:
-    """Numbers of very different sizes: each order of adding them has its own bits."""
-    random = np.random.default_rng([count, length, seed])
-    sizes = 10.0 ** random.integers(-4, 5, (count, length))
-    return list((random.normal(size=(count, length)) * sizes).astype(np.float32))
-
-
-def summed(exchange: Exchange, batches: list[list[np.ndarray]]) -> list[np.ndarray]:
-    total = SharedSum(exchange, len(batches[0][0]))
-    found = []
+def summed(
+    exchange: Exchange, batches: list[list[np.ndarray]], *, exact: int = 2, rounds: bool = False
+) -> list[np.ndarray]:
+    """The sums of vectors of two parts: `exact` numbers, and those that may be rounded."""
+    length = len(batches[0][0])
+    exact = min(exact, length)
+    parts = [VectorPart(exact), VectorPart(length - exact, rounds)]
+    total, found = SharedSum(exchange, parts), []
     for given in batches:
         for place in own_share(len(given), exchange.rank, exchange.size):
-            total.add(place, given[place][:2], given[place][2:])
-        found.append(total.total(len(given)).copy())
+            vector = given[place].copy()
+            total.add(place, vector[:exact], vector[exact:])
+            vector.fill(np.nan)  # it was copied
+        one = np.empty(length, np.float32)
+        total.total(len(given), [one[:exact], one[exact:]])
+        found.append(one)
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_sum, "_TOGETHER", 5)
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+)
 @hypothesis.given(
     ranks=st.integers(1, 6),
     counts=st.lists(st.integers(1, 20), min_size=1, max_size=3),
     length=st.integers(1, 40),
     seed=st.integers(0, 1000),
+    rounds=st.booleans(),
 )
-def test_the_bits_of_the_definition(ranks: int, counts: list[int], length: int, seed: int) -> None:
+def test_the_bits_of_the_definition(
+    ranks: int, counts: list[int], length: int, seed: int, rounds: bool
+) -> None:
     """More ranks than places or numbers, too; buffers are used again for other counts."""
     batches = [vectors(count, length, seed) for count in counts]
-    for found in on_ranks(ranks, lambda exchange: summed(exchange, batches)):
+    for found in on_ranks(ranks, lambda exchange: summed(exchange, batches, rounds=rounds)):
         for total, given in zip(found, batches, strict=True):
-            np.testing.assert_array_equal(total, textbook_sum([one.copy() for one in given]))
+            np.testing.assert_array_equal(total[:2], textbook_sum([one[:2] for one in given]))
+            rest = [one[2:] for one in given]
+            expected = rounded_sum(rest) if rounds else textbook_sum(rest)
+            np.testing.assert_array_equal(total[2:], expected)
 
 
 def test_alone_is_the_same() -> None:
     given = vectors(7, 5)
     (total,) = summed(ALONE, [given])
     np.testing.assert_array_equal(total, textbook_sum(given))
+    (total,) = summed(ALONE, [given[:1]], exact=0, rounds=True)
+    np.testing.assert_array_equal(total, rounded(given[0]))
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 16])
@@ -73,14 +94,17 @@ def test_everything_is_someones(count: int, size: int) -> None:
 
 
 @pytest.mark.parametrize(("size", "share"), [(2, 1.0), (4, 1.5), (8, 1.75), (16, 1.875)])
-def test_traffic_is_that_of_the_formula(size: int, share: float) -> None:
-    """2 (N - 1) / N of a vector leaves each rank, which is what a ring's sum sends."""
+@pytest.mark.parametrize("rounds", [False, True])
+def test_traffic_is_that_of_the_formula(size: int, share: float, rounds: bool) -> None:
+    """2 (N - 1) / N of a vector leaves each rank, which is what a ring's sum sends; half of that
+    if it is rounded.
+    """
     length = 16 * size
     given = vectors(16, length)
 
     def sent(exchange: Exchange) -> int:
         assert isinstance(exchange, ThreadExchange)
-        summed(exchange, [given])
+        summed(exchange, [given], exact=0, rounds=rounds)
         return exchange.moved
 
-    assert on_ranks(size, sent) == [share * length] * size
+    assert on_ranks(size, sent) == [share * length * (2 if rounds else 4)] * size

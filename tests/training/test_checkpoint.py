@@ -274,6 +274,7 @@ def stopped(tmp_path: Path) -> Path:
 OTHERS: dict[str, tuple[dict[str, Any], str]] = {
     "epochs": ({"epochs": 5}, "epochs 4 there, 5 here"),
     "batch size": ({"batch_size": 32}, "batch size 16 there, 32 here"),
+    "sums": ({"reduce_dtype": "bfloat16"}, "reduce dtype None there, bfloat16 here"),
     "seed": ({"seed": 6}, "seed 5 there, 6 here"),
     "optimizer": ({"optimizer": "sgd"}, "optimizer AdamW(.*there, SGD("),
     "rate": ({"learning_rate": 0.01}, "learning rate 0.002 there, 0.01 here"),

@@ -19,6 +19,7 @@ from striate.training.batches import batch_sizes, group_sizes
 from striate.training.grouped_step import GroupedStep
 from striate.training.loop import fit
 from striate.training.prepare import prepare
+from tests.ranks.test_sum_tree import rounded_sum
 
 
 def train(network: Any, data: Any, **options: Any) -> Any:
@@ -103,6 +104,37 @@ def test_without_batch_normalisation_groups_change_little(
         assert loss == pytest.approx(found[0][0], rel=1e-6)
         largest = np.abs(found[0][1]).max()
         np.testing.assert_allclose(gradient, found[0][1], atol=1e-6 * largest)
+
+
+def watched(engine: Any) -> list[np.ndarray]:
+    """The gradients of an engine's further steps."""
+    step, seen = engine.step, []
+
+    def seeing(*given: Any) -> Any:
+        result = step(*given)
+        seen.append(engine.gradient.copy())
+        return result
+
+    engine.step = seeing
+    return seen
+
+
+@pytest.mark.parametrize("groups", [1, 5])
+def test_gradients_that_are_added_in_bfloat16(problem: Any, make_network: Any, groups: int) -> None:
+    """Losses and running statistics are those of float32."""
+    found = []
+    for kind, definition in (("float32", textbook_sum), ("bfloat16", rounded_sum)):
+        network = make_network(batch_norm=True)
+        data = prepared(network, *problem(40))
+        made = make_engine(network, engine="numpy", batch_size=-(-40 // groups), loss=data.loss)
+        gradients = watched(made)
+        options = {"epochs": 1, "batch_size": 40, "seed": 5, "groups": groups}
+        with data.training.batches(**options) as source:
+            (batch,) = source
+        outcome = GroupedStep(made, network, reduce_dtype=kind)(batch)
+        np.testing.assert_array_equal(made.gradient, definition(gradients))
+        found.append((outcome.loss, network.state_flat.tolist()))
+    assert found[0] == found[1]
 
 
 def mean_of_squares(outputs: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray]:

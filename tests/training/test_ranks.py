@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import signal
 import threading
@@ -19,7 +20,8 @@ from striate.data.augment import Augment
 from striate.data.dataset import DataError
 from striate.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU
 from striate.network import Network
-from striate.optim.optimizers import SGD, AdamW
+from striate.optim.layerwise import LAMB, LARS
+from striate.optim.optimizers import SGD, AdamW, Optimizer
 from striate.ranks.agree import DisagreementError
 from striate.ranks.alone import ALONE
 from striate.ranks.exchange import Exchange, RankError
@@ -46,7 +48,7 @@ def noisy(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def trained(exchange: Exchange, **options: Any) -> tuple[str, Any]:
     """A digest of weights, statistics and the optimiser's state, and the figures of the epochs."""
-    made, optimizer = network(), AdamW()
+    made, optimizer = network(), copy.deepcopy(options.pop("optimizer", AdamW()))
     settings = {
         "epochs": 3, "batch_size": 64, "groups": 5, "optimizer": optimizer, "progress": False,
         "augment": Augment(shift=1, mixup=0.3), "class_weight": {3: 2.0, 5: 0.5},
@@ -73,6 +75,24 @@ def test_the_same_bits_for_any_number(engine: str) -> None:
         )
 
 
+def test_a_learning_rate_is_searched_together() -> None:
+    """Also by a rank that has no group, to the same curve."""
+
+    def searched(exchange: Exchange, **options: Any) -> Any:
+        made = network()
+        curve = made.find_learning_rate(
+            IMAGES[:80], LABELS[:80], steps=10, batch_size=32, groups=2, seed=2, engine="numpy",
+            augment=Augment(mixup=0.3), class_weight="balanced", exchange=exchange, **options,
+        )  # fmt: skip
+        return curve.to_dict(), digest_of(made.flat, made.state_flat), made.preprocessing
+
+    expected = searched(ALONE)
+    assert expected[1] == digest_of(network().flat, network().state_flat)
+    assert on_ranks(3, searched) == [expected] * 3
+    errors = with_ranks(2, lambda exchange: searched(exchange, highest=1.0 + exchange.rank))
+    assert all("10 steps from 1e-06 to 1, rank 1 has" in str(error) for error in errors), errors
+
+
 def test_threads_and_ranks() -> None:
     expected = trained(ALONE, threads=2, epochs=1)
     assert on_ranks(2, lambda exchange: trained(exchange, threads=2, epochs=1)) == [expected] * 2
@@ -85,7 +105,7 @@ def test_threads_and_ranks() -> None:
         {"groups": 2, "batch_size": 300},
         {"augment": noisy, "class_weight": None},
         {"augment": None, "sample_weight": np.linspace(0, 2, 330)},
-        {"optimizer": "sgd", "validation_fraction": 0.0, "early_stopping": None},
+        {"optimizer": SGD(), "validation_fraction": 0.0, "early_stopping": None},
     ],
 )
 def test_more_ranks_than_groups_and_other_options(options: dict[str, Any]) -> None:
@@ -93,6 +113,20 @@ def test_more_ranks_than_groups_and_other_options(options: dict[str, Any]) -> No
     options = {"epochs": 2} | options
     expected = trained(ALONE, **options)
     assert on_ranks(4, lambda exchange: trained(exchange, **options)) == [expected] * 4
+
+
+@pytest.mark.parametrize(("optimizer", "reduce_dtype"), [(LARS(), "float32"), (LAMB(), "bfloat16")])
+def test_large_batches(optimizer: Optimizer, reduce_dtype: str) -> None:
+    """Norms of layers, and sums that are rounded, are the same for any number of ranks."""
+    options: dict[str, Any] = {
+        "optimizer": optimizer, "reduce_dtype": reduce_dtype, "epochs": 1, "batch_size": 100,
+        "base_batch_size": 20, "warmup_epochs": 0.5, "early_stopping": None,
+    }  # fmt: skip
+    expected = trained(ALONE, **options)
+    for size in (2, 3):
+        assert on_ranks(size, lambda exchange: trained(exchange, **options)) == [expected] * size
+    if reduce_dtype == "bfloat16":
+        assert trained(ALONE, **options | {"reduce_dtype": "float32"})[0] != expected[0]
 
 
 def test_whitening_and_regression() -> None:

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from striate.ranks.exchange import Exchange
 from striate.training.step_timing import MOST_BYTES, _some, time_steps
 from striate.training.training_settings import TrainingSettings
+from tests.ranks.rank_threads import on_ranks
 
 
 class Clock:
@@ -67,6 +69,24 @@ def test_a_network_that_is_timed_learns_nothing(
     assert 0 < found.image_seconds < 1
     assert found.compiling_seconds > 0
     assert np.array_equal(network.flat, before)
+
+
+def test_ranks_stop_when_the_first_says_so(
+    problem: Callable[..., Any], make_network: Callable[..., Any]
+) -> None:
+    """The clocks of the others go slower, or not at all; each image is counted once."""
+    pixels, labels = problem(96)
+
+    def timed(exchange: Exchange) -> Any:
+        clock, pace = Clock(), 1 - exchange.rank / 2
+        return time_steps(
+            make_network(), pixels, labels, TrainingSettings(batch_size=16, groups=2), seconds=5.0,
+            clock=lambda: pace * clock(), engine="numpy", exchange=exchange,
+        ), clock.looks  # fmt: skip
+
+    (first, looks), *others = on_ranks(3, timed)
+    assert first.image_seconds == pytest.approx(1 / 16)
+    assert looks == 7 and [count for _, count in others] == [7, 7]
 
 
 def test_some_images_of_many() -> None:

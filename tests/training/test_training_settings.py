@@ -61,6 +61,11 @@ from striate.training.training_settings import NAMES, TrainingSettings
             ValueError,
             "warmup_epochs is for a schedule given by name",
         ),
+        (
+            {"reduce_dtype": "float16"},
+            ValueError,
+            "reduce_dtype must be 'float32' or 'bfloat16', not 'float16'",
+        ),
         ({"base_batch_size": 0}, ValueError, "base_batch_size must be at least 1, not 0"),
         ({"base_batch_size": 2.5}, TypeError, "base_batch_size must be a whole number, not 2.5"),
         (
@@ -97,7 +102,8 @@ def test_what_is_usual() -> None:
     assert asdict(TrainingSettings()) == {
         "optimizer": "adamw", "learning_rate": None, "weight_decay": None, "schedule": "one-cycle",
         "warmup": None, "warmup_epochs": None, "epochs": 10, "batch_size": 128,
-        "base_batch_size": None, "groups": 1, "label_smoothing": 0.0, "augment": None,
+        "base_batch_size": None, "groups": 1, "reduce_dtype": "float32", "label_smoothing": 0.0,
+        "augment": None,
     }  # fmt: skip
     assert TrainingSettings().description == (
         "10 epochs, batches of 128, adamw (one-cycle), augmentation: none"
@@ -175,11 +181,11 @@ def test_a_warmup_given_in_one_unit_takes_the_place_of_that_in_the_other() -> No
 def test_what_is_told_of_large_batches() -> None:
     settings = TrainingSettings(
         optimizer="sgd", learning_rate=0.1, batch_size=8192, base_batch_size=256, groups=32,
-        schedule="step", epochs=30, warmup_epochs=5,
+        schedule="step", epochs=30, warmup_epochs=5, reduce_dtype="bfloat16",
     )  # fmt: skip
     assert settings.description == (
         "30 epochs, batches of 8192 in 32 groups, sgd at 3.2, that is 0.1 for batches of 256 "
-        "(step, warm-up over 5 epochs), augmentation: none"
+        "(step, warm-up over 5 epochs), gradients added in bfloat16, augmentation: none"
     )
 
 
@@ -240,10 +246,10 @@ def test_all_that_takes_settings_calls_them_the_same() -> None:
         assert asked[name].default == defaults[name]
     assert set(NAMES) <= {parameter.name for parameter in train.params}
     parameters = inspect.signature(ConvNetClassifier).parameters
-    assert set(NAMES) - {"warmup"} <= parameters.keys()
-    assert set(NAMES) - {"warmup", "label_smoothing"} <= (
-        inspect.signature(ConvNetRegressor).parameters.keys()
-    )
+    # An estimator is fitted by one process, which has nobody to send its gradients to.
+    asked_for = set(NAMES) - {"warmup", "reduce_dtype"}
+    assert asked_for <= parameters.keys()
+    assert asked_for - {"label_smoothing"} <= inspect.signature(ConvNetRegressor).parameters.keys()
 
 
 def test_a_network_has_the_arguments_of_the_function() -> None:

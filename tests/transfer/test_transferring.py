@@ -102,7 +102,7 @@ def test_a_head_alone_and_the_same_again() -> None:
     said: list[str] = []
     transfer = Transfer(Backbone.of(network()), tune=False, say=said.append, **QUIET)
     made = transfer.begin(images, ClassTargets(labels, 4))
-    transfer.go_on(made, images)
+    transfer.go_on(made)
     assert made.tuned is None and made.history is None and said == made.notes and len(said) == 1
     assert made.network.output_shape == (4,)
     for name, array in network().parameters.items():
@@ -125,7 +125,7 @@ def test_fine_tuning_is_kept_where_it_helps() -> None:
     transfer = Transfer(Backbone.of(network()), settings=settings, mirror=False, **QUIET)
     made = transfer.begin(images, ClassTargets(labels, 4))
     alone = accuracy(made.network, *test)
-    transfer.go_on(made, images)
+    transfer.go_on(made)
     assert made.tuned is not None and made.trial is not None and made.history is not None
     assert made.trial[1][0] > made.trial[0][0]
     assert accuracy(made.network, *test) > alone + 0.1
@@ -133,7 +133,7 @@ def test_fine_tuning_is_kept_where_it_helps() -> None:
     # And threads change no bit.
     other = Transfer(Backbone.of(network()), settings=settings, mirror=False, threads=1, **QUIET)
     one = other.begin(images, ClassTargets(labels, 4))
-    other.go_on(one, images)
+    other.go_on(one)
     np.testing.assert_array_equal(one.network.flat, made.network.flat)
 
 
@@ -145,7 +145,7 @@ def test_fine_tuning_is_dropped_where_it_does_not() -> None:
     shuffled = np.random.default_rng(0).permutation(labels)
     made = transfer.begin(images, ClassTargets(shuffled, 4))
     flat = made.network.flat.copy()
-    transfer.go_on(made, images)
+    transfer.go_on(made)
     assert made.tuned is None and made.history is None and "not kept" in made.notes[-1]
     np.testing.assert_array_equal(made.network.flat, flat)
 
@@ -162,7 +162,7 @@ def test_what_is_held_out_is_held_out_from_the_head_too() -> None:
         settings = FineTuning(epochs=1, learning_rate=1e-9)
         transfer = Transfer(Backbone.of(network()), settings=settings, mirror=False, **QUIET)
         made = transfer.begin(images, targets)
-        transfer.go_on(made, images)
+        transfer.go_on(made)
         assert made.trial is not None
         before, after = made.trial
         assert after.loss == pytest.approx(before.loss, rel=1e-4)
@@ -175,7 +175,7 @@ def test_few_images_and_weights_of_classes() -> None:
     labels[:4] = np.arange(4)
     transfer = Transfer(Backbone.of(network()), **QUIET)
     made = transfer.begin(images, ClassTargets(labels, 4))
-    transfer.go_on(made, images)
+    transfer.go_on(made)
     assert made.tuned is None and "too few" in made.notes[-1]
     # A class that weighs a thousand times as much is said of all that is not plain.
     heavy = np.array([1.0, 1, 1, 1000])
@@ -193,7 +193,7 @@ def test_asked_for_it_is_done_whatever_comes_of_it() -> None:
         Backbone.of(network()), tune=True, settings=FineTuning(epochs=1), mirror=True, **QUIET
     )
     made = transfer.begin(images, ClassTargets(labels, 4))
-    transfer.go_on(made, images)
+    transfer.go_on(made)
     assert made.mirrored and made.tuned is not None and made.trial is None
     assert made.history is not None and made.history[0].images == 80
 
@@ -238,7 +238,7 @@ def test_what_is_close_is_tried_twice(
     settings = FineTuning(share=0.7, epochs=2)
     transfer = Transfer(Backbone.of(network()), settings=settings, mirror=False, **QUIET)
     made = transfer.begin(images, ClassTargets(labels, 4))
-    transfer.go_on(made, images)
+    transfer.go_on(made)
     assert len(held) == trials and len({*map(tuple, held)}) == trials
     assert (made.tuned is not None) == better
     assert made.trial == (Figures(0.5, losses[0][0]), Figures(0.4, losses[0][1]))
@@ -261,7 +261,7 @@ def test_labels_and_their_thresholds() -> None:
     made.calibrate()
     first = made.network.answers.thresholds
     assert len(first) == 3 and first[2] == 0.5 and first[1] != 0.5
-    transfer.go_on(made, images)
+    transfer.go_on(made)
     assert made.trial is not None and made.tuned is not None, made.notes
     assert made.trial[1].better_than(made.trial[0]) and made.notes[-1].endswith("kept")
     assert made.unseen is not None and len(made.unseen[1]) == 72
@@ -310,7 +310,7 @@ def test_numbers_are_said_in_their_own_units(tune: bool | None) -> None:
     r2 = metrics.r2_score(numbers, made.unseen[0])
     assert made.figures.score == pytest.approx(r2, abs=1e-5)
     assert f"mean R² {r2:.4f}" in made.notes[0]
-    transfer.go_on(made, images)
+    transfer.go_on(made)
     later = made.network.predict_logits(images)
     if tune is False:
         np.testing.assert_array_equal(later, alone)
@@ -348,7 +348,7 @@ def test_the_whole_network_is_trained_where_nothing_is_cut(mirror: bool) -> None
     assert tail.preprocessing == given.preprocessing
     assert 0.25 < tail.rates["a"] < tail.rates["b"] < 1 and tail.rates.get("head", 1.0) == 1
     np.testing.assert_array_equal(tail.predict_logits(images), made.network.predict_logits(images))
-    transfer.go_on(made, images)
+    transfer.go_on(made)
     assert made.tuned == "all of its layers"
     assert made.history is not None and made.history[0].images == 96 * (1 + mirror)
     for name in ("a/filters", "b/filters", "c/filters", "an/scale"):
@@ -362,9 +362,9 @@ def test_a_trial_that_diverges_leaves_the_head() -> None:
     transfer = Transfer(Backbone.of(network()), settings=settings, **QUIET)
     made = transfer.begin(images, ClassTargets(labels, 4))
     flat = made.network.flat.copy()
-    transfer.go_on(made, images)
+    transfer.go_on(made)
     assert made.tuned is None and "diverged at a learning rate of 1e+30" in made.notes[-1]
     np.testing.assert_array_equal(made.network.flat, flat)
     asked = Transfer(Backbone.of(network()), tune=True, settings=settings, **QUIET)
     with pytest.raises(FloatingPointError):
-        asked.go_on(asked.begin(images, ClassTargets(labels, 4)), images)
+        asked.go_on(asked.begin(images, ClassTargets(labels, 4)))

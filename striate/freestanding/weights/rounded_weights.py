@@ -40,21 +40,6 @@ def checked_weights(weights: str) -> Weights:
     )
 
 
-def to_bfloat16(numbers: Floats) -> npt.NDArray[np.uint16]:
-    """The upper halves of finite numbers, rounded to nearest, of two to the even one; what is too
-    large becomes infinity.
-    """
-    bits = np.ascontiguousarray(numbers, np.float32).view(np.uint32)
-    odd = (bits >> 16) & 1
-    found: npt.NDArray[np.uint16] = ((bits + (odd + 0x7FFF)) >> 16).astype(np.uint16)
-    return found
-
-
-def from_bfloat16(halves: npt.NDArray[np.uint16]) -> Floats:
-    """The numbers that these are the upper halves of."""
-    return (halves.astype(np.uint32) << 16).view(np.float32)
-
-
 def to_int8(numbers: Floats, labels: Labels) -> tuple[npt.NDArray[np.int8], Floats]:
     """Whole numbers from -127 to 127, and the scale of each label: number ≈ whole number · scale.
 

@@ -20,11 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Floats
+from striate.common.bfloat16_rounding import from_bfloat16, to_bfloat16
 from striate.common.errors import StriateValueError
 from striate.freestanding.weights.rounded_weights import (
     Weights,
-    from_bfloat16,
-    to_bfloat16,
     to_int8,
 )
 from striate.freestanding.weights.weight_origins import origins_of

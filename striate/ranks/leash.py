@@ -1,0 +1,31 @@
+"""Ranks end with the proxy that has started them: who is killed cannot end those that depend on it.
+
+Otherwise they would wait without end for ranks that are no more, or could still be training, and
+hold their checkpoint, when others go on from it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+PARENT = "STRIATE_RANK_PARENT"
+"""The variable that tells a rank the number of its proxy's process, where that may have ended
+before the rank can ask."""
+_INTERVAL = 0.2
+"""Seconds."""
+
+
+def end_with_parent() -> None:
+    """End this process when the one that has started it has ended, from now on."""
+    told = os.environ.get(PARENT, "")
+    parent = int(told) if told.isdecimal() else os.getppid()
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_INTERVAL)
+    os.kill(os.getpid(), signal.SIGKILL)
