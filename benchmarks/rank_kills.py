@@ -74,7 +74,7 @@ TRAININGS = {
 EVERY = 3
 """Steps from one checkpoint to the next."""
 MODEL, CHECKPOINT = "model.safetensors", "model.safetensors.checkpoint"
-RANKS = (1, 2, 3, 4)
+RANKS = (1, 2, 2, 3, 3, 4, 4)
 MOMENTS = ("checkpoint", "steps", "start", "checkpoint", "steps", "saving", "compiling", "steps")
 SIGNALS = ("one rank", "mpiexec", "all ranks", "all, and what started them")
 SOON = 20.0
@@ -236,9 +236,10 @@ class Study:
         shutil.rmtree(cache, ignore_errors=True)
         environment = {"STRIATE_CACHE": str(cache if cold else self.cache)}
         if whom == "the command" or (whom == "a rank" and self.random.random() < 0.3):
-            return Ranks(striate(*options, "--processes", ranks), place, environment)
+            command = striate(*options, "--processes", ranks)
+            return Ranks(command, place, environment, alone=ranks == 1)
         if ranks == 1 and whom in ("a rank", "one rank", "nobody"):
-            return Ranks(striate(*options), place, environment)
+            return Ranks(striate(*options), place, environment, alone=True)
         # Of several machines each has a proxy of its own.
         machines = (
             ["-hosts", "here,there"] if whom == "a machine" or self.random.random() < 0.3 else []
@@ -280,7 +281,7 @@ class Study:
         is_done = (place / MODEL).exists() and not (place / CHECKPOINT).exists()
         if code and is_done and not had_model and moment != "saving":
             self.problems.append(f"{what}: training went on to its end all the same")
-        self.table[f"{given.whom}, {moment}"][f"code {code}"] += 1
+        self.table[f"{given.whom}, {moment}"][f"of {ranks}: code {code}"] += 1
         if not is_kill and moment in ("steps", "checkpoint") and at and code == 143:
             more = watch.states[-1].step - at.step
             self.after[given.whom][more] += 1

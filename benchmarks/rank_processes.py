@@ -37,15 +37,21 @@ class Ranks:
         command: what starts the ranks, or is the only one.
         folder: where it runs.
         environment: variables besides those of this process.
+        alone: whether the command is itself the only rank.
 
     Attributes:
         process: that of the command.
     """
 
     def __init__(
-        self, command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
+        self,
+        command: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str] | None = None,
+        *,
+        alone: bool = False,
     ) -> None:
-        own = uuid.uuid4().hex
+        own, self._alone = uuid.uuid4().hex, alone
         self._mark = f"{MARK}={own}".encode()
         self._told = folder.with_name(f"{folder.name}.told")
         with open(self._told, "wb") as told:
@@ -81,13 +87,14 @@ class Ranks:
         return found
 
     def ranks(self) -> dict[int, int]:
-        """The process of each rank that is there; one that was started alone is rank 0."""
-        found = {
+        """The process of each rank that is there."""
+        if self._alone:
+            return {} if self.has_ended else {0: self.process.pid}
+        return {
             int(environment["PMI_RANK"]): number
             for number, environment in self.processes().items()
             if "PMI_RANK" in environment
         }
-        return found or ({} if self.has_ended else {0: self.process.pid})
 
     def proxies(self) -> list[int]:
         """The processes through which MPICH's mpiexec starts ranks, one for each machine."""

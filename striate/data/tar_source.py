@@ -214,9 +214,11 @@ def _by_folder(found: _Found, folder: Path, shards: int) -> dict[str, ClassFolde
     next(iter(parts.values())).loose = loose
     for part in parts.values():
         for name, files in part.classes.items():
-            names, where = branches([file.path for file in files])
+            shards_of = [file.path if file.inside is None else file.inside[0] for file in files]
+            inside = [f.path[len(s) + 1 :] for f, s in zip(files, shards_of, strict=True)]
+            names, where = branches(inside)  # a class may be in several shards
             if len(names) > 1:
-                part.branched.append((folder / name, where, names))
+                part.branched.append((folder / name, os.path.join(shards_of[0], where), names))
     return parts
 
 

@@ -124,7 +124,7 @@ def test_each_image_is_read_by_one_in_an_epoch(
         return real(self, numbers)
 
     def trained(exchange: Exchange, epochs: int = 3) -> tuple[str, int]:
-        images = loaded(photos, exchange, size=8, test_fraction=0.0)
+        images = loaded(photos, exchange, size=(7, 9), test_fraction=0.0)
         layers = [Conv2D(5, 3), ReLU(), Flatten(), Dense(2)]
         made = Network(layers, images.train_images.shape[1:], seed=2)
         made.fit(

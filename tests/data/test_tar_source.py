@@ -77,6 +77,22 @@ def test_class_folders_in_a_tar_are_those_on_disk(
         assert [Path(p).name for p in one.paths] == [Path(p).name for p in other.paths]
 
 
+def test_class_folders_over_several_shards(tmp_path: Path) -> None:
+    for number in range(3):
+        pack(tmp_path / f"part-{number}.tar", folders(count=2 + number))
+    data = load(tmp_path, test_fraction=0)
+    assert data.classes == ["cat", "dog"] and len(data.train_labels) == 2 * (2 + 3 + 4)
+    streams = data.shard_streams()
+    np.testing.assert_array_equal(np.bincount(streams.shards), [4, 6, 8])
+    pack(tmp_path / "part-9.tar", [("dog/small/a.png", png(1)), ("dog/large/b.png", png(2))])
+    assert load(tmp_path, test_fraction=0).classes == ["cat", "dog"]  # images beside the folders
+    (tmp_path / "n").mkdir()
+    pack(tmp_path / "n/1.tar", [("dog/small/a.png", png(1)), ("cat/a.png", png(3))])
+    pack(tmp_path / "n/2.tar", [("dog/large/b.png", png(2)), ("cat/b.png", png(4))])
+    with pytest.raises(DataError, match=r"1\.tar.dog: holds the folders large, small"):
+        load(tmp_path / "n", size=5)
+
+
 def test_parts_in_a_tar(tmp_path: Path) -> None:
     members = [*folders("set/train/"), *folders("set/test/", 1), *folders("set/valid/", 2)]
     data = load(pack(tmp_path / "a.tar", members))
