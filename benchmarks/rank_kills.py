@@ -192,7 +192,7 @@ class Study:
         )
         self.ends: collections.Counter[str] = collections.Counter()
         self.slowest = 0.0
-        self.rounds = 0
+        self.rounds = self.shown = 0
         self.cache = folder / "cache"
         os.environ["STRIATE_CACHE"] = str(self.cache)
         (folder / "network.toml").write_text(NETWORK)
@@ -430,7 +430,9 @@ def each(study: Study, disturbances: Sequence[Disturbance], times: int) -> None:
 
 def tell(sentence: str, study: Study) -> None:
     """Show how far it is."""
-    print(f"{sentence}; {len(study.problems)} problems", file=sys.stderr, flush=True)
+    print(f"{sentence}; {len(study.problems)} problems", file=sys.stderr)
+    print(*study.problems[study.shown :], sep="\n", end="", file=sys.stderr, flush=True)
+    study.shown = len(study.problems)
 
 
 OTHERS = [
