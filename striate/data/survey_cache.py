@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from striate.common.cache import CacheStore
 from striate.common.errors import StriateValueError
+from striate.common.short_repr import short_repr
 from striate.data.decode import Source, WantedImages
 from striate.data.image_digests import Digests
 from striate.data.image_rows import Flags, ImageRows, image_rows
@@ -44,6 +45,7 @@ def write(key: str, decoded: Decoded) -> bool:
     return _STORE.write(key, length, text, *(array.tobytes() for array in arrays))
 
 
+@short_repr
 @dataclass(frozen=True, eq=False)
 class Survey:
     """What is known of some images.
