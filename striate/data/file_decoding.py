@@ -86,7 +86,8 @@ def _surveyed(places: Sequence[ImageFile], options: LoadOptions, key: str) -> tu
     limit *= options.cache
     found = survey_cache.read(key, len(places)) if options.cache else None
     is_known = found is not None and _still_bad(places, found.bad, options)
-    if found is not None and not any_of(exchange, not is_known):
+    all_know = not any_of(exchange, not is_known)  # machines have caches of their own
+    if found is not None and all_know:
         cache = row_cache(key, found.shape, limit, exchange)
         return found.decoded(places, cache, exchange.threads), True
     decoded = _decoded(places, options, SurveyedImages(places, key, limit, exchange))

@@ -16,7 +16,7 @@ from PIL import Image
 from striate import Network
 from striate.common.digests import digest_of
 from striate.common.rows_on_demand import on_demand
-from striate.data import DataError, holding, load
+from striate.data import DataError, holding, load, survey_cache
 from striate.data.dataset import Dataset
 from striate.data.image_digests import digests, one_colour
 from striate.data.image_rows import ImageReader
@@ -145,6 +145,20 @@ def test_each_image_is_read_by_one_in_an_epoch(
         times = sum(read.values(), Counter[int]())
         # 3 epochs and the statistics; the first chunk's mean is taken before, by one rank.
         assert sorted(times.values()) == [4] * (COUNT - 4) + [5] * 4
+
+
+def test_one_machine_knows_the_images_and_another_does_not(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Machines have caches of their own: those that know them look again, with the others."""
+    expected = facts(loaded(photos, ALONE))
+    real = survey_cache.read
+
+    def read(key: str, count: int) -> Any:
+        return None if threading.current_thread().name == "rank 1" else real(key, count)
+
+    monkeypatch.setattr(survey_cache, "read", read)
+    assert on_ranks(3, lambda exchange: facts(loaded(photos, exchange))) == [expected] * 3
 
 
 def test_what_one_rank_cannot_read_ends_all(photos: Path) -> None:
