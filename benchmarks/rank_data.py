@@ -34,7 +34,8 @@ from typing import Any
 
 import numpy as np
 from large_folder import tree
-from ranks import mpiexec
+
+from striate.ranks.mpiexec import program
 
 MOST = 1e9
 """Bytes of memory that a rank may have."""
@@ -216,7 +217,8 @@ def trained(given: argparse.Namespace, folder: Path, beside: Path) -> bool:
     network.write_text(NETWORK)
     # fmt: off
     command = [
-        mpiexec(), "-n", str(given.ranks), sys.executable, __file__, str(folder),
+        program("mpiexec", "this study"), "-n", str(given.ranks),
+        sys.executable, __file__, str(folder),
         "--log", str(log), "--machines", str(given.machines), "--",
         "train", str(folder), "--network", str(network), "--size", f"{given.side}x{given.side}",
         "--epochs", str(given.epochs), "--groups", str(given.groups),

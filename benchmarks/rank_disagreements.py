@@ -26,7 +26,9 @@ from typing import NamedTuple
 from unittest import mock
 
 from kills import draw_images
-from rank_processes import HangError, Ranks, mpiexec, striate
+from rank_processes import HangError, Ranks, striate
+
+from striate.ranks.mpiexec import on_this_machine
 
 WITHIN = 30.0
 """Seconds in which all are to have ended."""
@@ -260,7 +262,7 @@ def check(case: Case, folder: Path, environment: dict[str, str]) -> tuple[float,
     """
     parts = [part for command in case.ranks for part in (":", "-n", "1", *command)]
     before, begin = sorted(folder.rglob("*")), time.monotonic()
-    ranks = Ranks([*mpiexec(), *parts[1:]], folder, environment)
+    ranks = Ranks([*on_this_machine("this study"), *parts[1:]], folder, environment)
     try:
         code = ranks.wait(patience=2 * WITHIN)
     except HangError as error:

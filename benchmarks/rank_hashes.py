@@ -36,7 +36,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rank_machines import mpiexec, two_machines, why_no_machines
+from rank_machines import WHO, two_machines, why_no_machines
+
+from striate.ranks.mpiexec import program
 
 if TYPE_CHECKING:
     from striate.ranks.exchange import Exchange
@@ -214,7 +216,7 @@ def ways(stack: ExitStack, openmpi: Path | None) -> Iterator[Way | str]:
     if importlib.util.find_spec("mpi4py") is None:
         yield "all ways with ranks: pip install 'striate[mpi]'"
         return
-    yield from _each("MPICH", lambda ranks: [mpiexec(), "-n", str(ranks)], {})
+    yield from _each("MPICH", lambda ranks: [program("mpiexec", WHO), "-n", str(ranks)], {})
     if openmpi is None:
         yield "Open MPI: give --openmpi PREFIX"
     elif not (openmpi / "bin" / "mpiexec").exists():

@@ -38,7 +38,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from rank_processes import HangError, Ranks, mpiexec, striate
+from rank_processes import HangError, Ranks, striate
+
+from striate.ranks.mpiexec import on_this_machine
 
 NETWORK = """
 [[layers]]
@@ -244,7 +246,7 @@ class Study:
         machines = (
             ["-hosts", "here,there"] if whom == "a machine" or self.random.random() < 0.3 else []
         )
-        start = [*mpiexec(), *machines, "-n", str(ranks)]
+        start = [*on_this_machine("this study"), *machines, "-n", str(ranks)]
         return Ranks([*start, *striate(*options)], place, environment)
 
     def _disturb(

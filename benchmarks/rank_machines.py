@@ -14,16 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from striate.ranks.mpiexec import program
+
+WHO = "this study"
+"""What needs `mpiexec`, for messages."""
 ADDRESSES = ("10.77.0.1", "10.77.0.2")
-
-
-def mpiexec() -> str:
-    """The program that starts ranks: that of this Python's packages, if they have one."""
-    own = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    found = shutil.which("mpiexec", path=own)
-    if found is None:
-        raise SystemExit("there is no mpiexec: pip install 'striate[mpi]'")
-    return found
 
 
 def why_no_machines() -> str | None:
@@ -73,8 +68,9 @@ def two_machines(gbit: float | None = None) -> Iterator[tuple[list[str], dict[st
             for name in names:
                 _wait_for_line(name)
             yield (
-                ["ip", "netns", "exec", names[0], mpiexec(), "-launcher", "ssh", "-launcher-exec",
-                 str(launcher), "-hosts", ",".join(addresses), "-iface", "sa", "-ppn", "1"],
+                ["ip", "netns", "exec", names[0], program("mpiexec", WHO),
+                 "-launcher", "ssh", "-launcher-exec", str(launcher),
+                 "-hosts", ",".join(addresses), "-iface", "sa", "-ppn", "1"],
                 {"UCX_TLS": "tcp", "UCX_NET_DEVICES": "sa", "FI_PROVIDER": "tcp"},
             )  # fmt: skip
         finally:

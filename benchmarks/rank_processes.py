@@ -19,13 +19,6 @@ GONE = 5.0
 """Seconds that its processes may still be there when a command has ended."""
 
 
-def mpiexec() -> list[str]:
-    """The program that starts ranks, on this machine, whatever machines it is told of."""
-    from striate.cli.training_ranks import _starter
-
-    return _starter()
-
-
 class HangError(Exception):
     """A command that has not ended in time; the message has what it has told."""
 

@@ -32,7 +32,9 @@ from typing import TYPE_CHECKING, Any
 
 import networks
 import numpy as np
-from rank_machines import ADDRESSES, mpiexec, two_machines
+from rank_machines import ADDRESSES, WHO, two_machines
+
+from striate.ranks.mpiexec import program
 
 if TYPE_CHECKING:
     from striate.ranks import Exchange
@@ -298,7 +300,7 @@ def steps(options: argparse.Namespace) -> int:
         own = [__file__, "steps", "--network", name, "--batch", str(options.batch),
                "--rounds", str(options.rounds), "--rank"]  # fmt: skip
         starts = {
-            "striate": [mpiexec(), "-n", "2", sys.executable, *own],
+            "striate": [program("mpiexec", WHO), "-n", "2", sys.executable, *own],
             "PyTorch": [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
                         "--master-port", str(_free_port()), *own, "--torch"],
         }  # fmt: skip

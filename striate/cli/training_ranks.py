@@ -18,12 +18,11 @@ from striate.cli.output import error_line
 from striate.common.errors import StriateError, StriateValueError
 from striate.common.optional import require
 from striate.common.stop_signals import InterruptHandler, Stopped
-from striate.ranks import mpiexec
 from striate.ranks.alone import ALONE
 from striate.ranks.exchange import Exchange
 from striate.ranks.gathering import end_all
 from striate.ranks.launched import Launch, launched
-from striate.ranks.mpiexec import OWN_CODES, MpiexecRun
+from striate.ranks.mpiexec import OWN_CODES, MpiexecRun, on_this_machine
 
 _REFUSED = 2
 _FIRST_SPEAKS = 1.0
@@ -153,7 +152,8 @@ def start_ranks(processes: int, arguments: Sequence[str]) -> int:
         arguments: those of the command line, without the program.
     """
     require("mpi4py", "mpi", f"--processes {processes}")
-    command = [*_starter(), "-n", str(processes), sys.executable, "-m", "striate", *arguments]
+    command = [*on_this_machine("--processes"), "-n", str(processes)]
+    command += [sys.executable, "-m", "striate", *arguments]
     # The first rank's standard input is open while this process lives, see `_end_with_starter`.
     with (
         InterruptHandler() as stop,
@@ -167,9 +167,3 @@ def start_ranks(processes: int, arguments: Sequence[str]) -> int:
         )
         return _REFUSED
     return code
-
-
-def _starter() -> list[str]:
-    """What starts ranks on this machine only, whatever batch system there is."""
-    own = mpiexec.installed_program("mpiexec")
-    return [own, "-launcher", "fork"] if own else [mpiexec.program("mpiexec", "--processes")]

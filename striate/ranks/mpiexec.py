@@ -54,6 +54,20 @@ def program(name: str, who: str) -> str:
     return found
 
 
+def on_this_machine(who: str) -> list[str]:
+    """The program that starts ranks and its arguments for this machine only, whatever batch system
+    there is.
+
+    Args:
+        who: what needs it, for the message.
+
+    Raises:
+        ImportError: there is none.
+    """
+    own = installed_program("mpiexec")
+    return [own, "-launcher", "fork"] if own else [program("mpiexec", who)]
+
+
 class MpiexecRun:
     """A run of `mpiexec`, in a session of its own: it gets signals from here, each once.
 

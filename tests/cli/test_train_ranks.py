@@ -106,7 +106,7 @@ def test_a_rank_is_killed_and_others_go_on(train: list[str], tmp_path: Path, str
 
 
 def test_ranks_that_differ_are_told_once(train: list[str], tmp_path: Path) -> None:
-    starter, own = training_ranks._starter(), [sys.executable, "-m", "striate"]
+    starter, own = mpiexec.on_this_machine("tests"), [sys.executable, "-m", "striate"]
     several = [*starter, "-n", "1", *own, *train, ":", "-n", "1", *own]
     for rest, said in (
         ([*train, "--lr", "0.01"], "rank 1 has 0.01: give all of them the same"),
