@@ -265,21 +265,24 @@ class Arithmetic:
                 h = step("mul", h, factor)
         return h
 
-    def sums(self, vectors: Sequence[Value]) -> list[Value]:
-        """The sum over the lanes of each vector, as scalars.
+    def sums_in_lanes(self, vectors: Sequence[Value]) -> list[Value]:
+        """Vectors whose lanes are, in turn, the sums over the lanes of the given ones.
 
         Vectors are added in pairs, half of each, so that log2(lanes) rounds serve as many
         vectors as there are lanes: about two shuffles a sum instead of two a round and sum.
+        Neighbouring lanes are added first, then neighbouring pairs, and so on.
         """
-        results: list[Value] = []
-        for start in range(0, len(vectors), self.count):
-            few = vectors[start : start + self.count]
-            total = self._sums_in_lanes(list(few))
-            results += [
-                self.code.emit(f"extractelement {self.kind} {total}, i32 {lane}")
-                for lane in range(len(few))
-            ]
-        return results
+        starts = range(0, len(vectors), self.count)
+        return [self._sums_in_lanes([*vectors[start : start + self.count]]) for start in starts]
+
+    def numbers(self, vectors: Sequence[Value], count: int) -> list[Value]:
+        """The first lanes of some vectors, as scalars."""
+        return [
+            self.code.emit(
+                f"extractelement {self.kind} {vectors[i // self.count]}, i32 {i % self.count}"
+            )
+            for i in range(count)
+        ]
 
     def _sums_in_lanes(self, vectors: list[Value]) -> Value:
         """A vector whose lane i is the sum over the lanes of vector i."""

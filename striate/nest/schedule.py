@@ -149,7 +149,16 @@ def _room(nest: Nest, target: Target, lanes: int, element: str) -> int:
         return max(_RESULTS // len(nest.stores), 1)
     accumulators = len(nest.terms) * (2 if nest.reduction == "argmax" else 1)
     registers = -(-lanes // target.lanes(BYTES[element]))  # that hold a vector
-    return max(target.accumulators // (accumulators * registers), 1)
+    at_once = registers // lane_parts(lanes, target, element)
+    return max(target.accumulators // (accumulators * at_once), 1)
+
+
+def lane_parts(lanes: int, target: Target, element: str) -> int:
+    """The most parts, two or one, in which so many lanes that are summed up come one after the
+    other: two where a vector takes several of the target's own. Without any it would take many.
+    """
+    own = target.lanes(BYTES[element])
+    return 2 if 1 < own < lanes else 1
 
 
 def _lane(nest: Nest, lanes: int, *, summed: bool = True) -> str:

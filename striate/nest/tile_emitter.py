@@ -11,7 +11,8 @@ from striate.nest.algebra import Binary, Expression, Nest, PairProduct, Tensor
 from striate.nest.expressions import Evaluator, IterationPoint
 from striate.nest.induction_pointers import induction_pointers
 from striate.nest.ir import BYTES, Function, Number, Value, scalar, vector
-from striate.nest.schedule import Schedule, writes_out
+from striate.nest.point_order import in_registers
+from striate.nest.schedule import Schedule, lane_parts, writes_out
 from striate.nest.software_prefetch import fetched
 from striate.nest.target import Target
 
@@ -57,6 +58,9 @@ class TileEmitter:
         self.nest, self.schedule, self.element = nest, schedule, element
         self.code, self.at, self.counts, self.zeros = code, at, counts, zeros
         self.prefetch, self.reach = target.prefetches, target.reach
+        self.registers, self.accumulators = target.registers, target.accumulators
+        self.whole_vector = target.lanes(BYTES[element])
+        self.parts = lane_parts(schedule.lanes, target, element)
         self.scalar = target.vector_bytes == BYTES[element] and not target.is_x86
         self.extents, self.tile = dict(nest.axes), dict(schedule.tile)
         self.lane_reduced = schedule.lane in nest.reduce
@@ -68,6 +72,16 @@ class TileEmitter:
     ) -> None:
         """Emit the tile of these sizes; in the midst of rounds, what is stored depends on which."""
         points = [self._scaled(point, place) for point in _points(sizes)]
+        if self.lane_reduced:
+            accumulators = self._summed(place, points)
+            place = place.wide(1)
+        else:
+            accumulators = self._reduced(place, points)
+        for point, own in zip(points, _split(accumulators, len(points)), strict=True):
+            self._store(place.point(point), own, at_round)
+
+    def _reduced(self, place: IterationPoint, points: list[Point]) -> list[Value]:
+        """The accumulators of some points after all their terms."""
         accumulators = self._initial(place, points)
         if self.nest.reduction != "none":
             outside = {*self.schedule.unroll, *self.nest.rounds}
@@ -78,11 +92,32 @@ class TileEmitter:
             else:
                 accumulators = self._reduce(loops, place, points, accumulators)
         self.at.forget()
-        if self.lane_reduced:
-            accumulators = self._summed(accumulators)
-            place = place.wide(1)
-        for point, own in zip(points, _split(accumulators, len(points)), strict=True):
-            self._store(place.point(point), own, at_round)
+        return accumulators
+
+    def _summed(self, place: IterationPoint, points: list[Point]) -> list[Value]:
+        """The accumulators of some points along whose lanes is summed up, as vectors of one lane.
+
+        Where the registers do not hold all lanes of the points, one half of them comes after the
+        other. Neighbouring lanes are added first, so that changes no sum.
+        """
+        whole, sums = self.schedule.lanes, len(points) * len(self.nest.terms)
+        fits = sums * -(-whole // self.whole_vector) <= self.accumulators
+        lanes = whole if fits else whole // self.parts
+        arithmetic = self.at.arithmetic(lanes)
+        parts = []
+        for first in range(0, whole, lanes):
+            part = place.wide(lanes).point({self.schedule.lane: first} if first else {})
+            parts.append(arithmetic.sums_in_lanes(self._reduced(part, points)))
+        vectors = [
+            total[0] if len(total) == 1 else arithmetic.binary("fadd", *total)
+            for total in zip(*parts, strict=True)
+        ]
+        kind, one = vector(self.element, 1), scalar(self.element)
+        return [
+            # From here on all is one number.
+            self.code.emit(f"insertelement {kind} poison, {one} {number}, i32 0")
+            for number in arithmetic.numbers(vectors, sums)
+        ]
 
     def _scaled(self, point: Point, place: IterationPoint) -> Point:
         """A point of a tile as offsets: along the lane axis it counts vectors.  Zeros are left
@@ -165,7 +200,11 @@ class TileEmitter:
         self.at.forget()
         own = _split(accumulators, len(points))
         steps = self._steps()
+        free = self.registers - len(accumulators) * -(-place.count // self.whole_vector)
         for together in self._sharing(points):
+            if len(steps) == 1:  # else LLVM finds an order among all steps
+                some = [points[i] for i in together]
+                together = [together[i] for i in in_registers(some, self.nest.read, free)]
             for step in steps:
                 for i in together:
                     own[i] = self._combine(place.point({**points[i], **step}), own[i])
@@ -256,12 +295,6 @@ class TileEmitter:
             left, right = self.at.value(term.left, place), self.at.value(term.right, place)
             return arithmetic.multiply_add(left, right, accumulator)
         return arithmetic.binary("fadd", accumulator, self.at.value(term, place))
-
-    def _summed(self, accumulators: list[Value]) -> list[Value]:
-        """The sums over the lanes, as vectors of one lane: from here on all is one number."""
-        sums = self.at.arithmetic(self.schedule.lanes).sums(accumulators)
-        kind, one = vector(self.element, 1), scalar(self.element)
-        return [self.code.emit(f"insertelement {kind} poison, {one} {s}, i32 0") for s in sums]
 
     def _store(self, place: IterationPoint, own: list[Value], at_round: Round | None) -> None:
         """What one point of the tile leaves behind.  All is read before anything is written."""

@@ -238,6 +238,20 @@ def test_sums_of_some_rows_at_a_time() -> None:
     assert len(sums) == case.rows_columns[0]
 
 
+@pytest.mark.parametrize(("outputs", "runs"), [(6, [2, 2, 2]), (7, [2, 2, 2, 1]), (1, [1])])
+def test_gradients_of_some_filters_at_a_time(outputs: int, runs: list[int]) -> None:
+    """W of 28 rows of 7 strips of 8 positions: 1,568 vectors a filter, of which 4,096 are near."""
+    case = Case(28, 27, 2, outputs, (2, 2, 3, 2), 3, 3, taps=5)
+    runner = check(case, 4, ("filter_gradient",))
+    spread = [b for b in runner.plan.memory.arrays if b.name == "W"]
+    assert len(spread) == len(runs)
+    largest = max(runner.plan.memory.arrays[buffer].size for buffer in spread)
+    assert largest < 4096 * host().lanes(8) * max(runner.settings.blocks, 1) * 1.1
+    # Where the gradient of the inputs needs all of W, it is there once.
+    everything = check(case, 4)
+    assert [b.name for b in everything.plan.memory.arrays].count("W") == 1
+
+
 def growth(m: int, r: int, name: str) -> float:
     """k of the docstring."""
     t = transforms(m, r)

@@ -33,8 +33,8 @@ from striate.plan.lowering.convolution.winograd_tiles import whole_and_cut
 from striate.plan.lowering.weight_panels import lay_out
 from striate.plan.settings import Settings
 
-# Vectors of M that are worth keeping at hand.
-_NEAR = 2048
+# Vectors of M that are worth keeping at hand, and of W.
+_NEAR, _SPREAD = 2048, 4096
 _CHANNEL: Steps = {"c": 1}
 
 
@@ -204,21 +204,45 @@ def _input_gradient(
 def _filter_gradient(
     builder: Builder, operation: Operation, strips: Strips, spread: Image | None = None
 ) -> None:
-    """dF, from W (`spread`) if that is there: each thread sums up dU of one shard after another."""
-    spread = spread or _spread_out(builder, operation, strips)
+    """dF, from W (`spread`) if that is there, else from W of a few filters after the other: each
+    thread sums up dU of one shard after another.
+    """
     seen = _see(builder, operation, strips)
     size = strips.positions * strips.at_position
     total = Location(Buffer(f"position gradient {operation.node}", size, "real", "thread"))
     builder.recorder.at_shard_start(
         Nest((("e", size),), (Store(vector("out", e=1), Constant(0.0)),)), {"out": total}
     )
+    if spread:
+        _sum_products(builder, strips, seen, spread, total)
+    else:
+        for first, count in _filters_at_a_time(strips):
+            some = _spread_out(builder, operation, strips, first, count)
+            _sum_products(builder, strips, seen, some, Location(total.buffer, first))
+    matrix = _turned(strips.matrices.filters)
+    taps = Transformed(ONE, matrix, _laid(strips, "sum", "q"))
+    builder.recorder.at_shard_end(
+        Nest(
+            _filter_axes(strips),
+            (Store(_plain(strips, "out", "j"), taps),),
+            grid=grid_of(ONE, matrix),
+        ),
+        {"sum": total, "out": builder.shard_gradient(operation, "filters")},
+    )
+
+
+def _sum_products(
+    builder: Builder, strips: Strips, seen: Image, spread: Image, total: Location
+) -> None:
+    """dU of the filters that W is of, which begin at `total`."""
     target = _laid(strips, "sum")
     builder.recorder.blockwise(
         Nest(
             axes=(
                 ("p", strips.positions),
+                # W is larger than V as a rule: for some of its filters V is read again.
+                ("k", spread.channels),
                 ("c", strips.depth),
-                ("k", strips.outputs),
                 ("r", strips.matrices.taps),
                 ("y", strips.rows),
                 ("x", strips.count),
@@ -235,16 +259,6 @@ def _filter_gradient(
         ),
         {"seen": Location(seen.buffer), "spread": Location(spread.buffer), "sum": total},
     )
-    matrix = _turned(strips.matrices.filters)
-    taps = Transformed(ONE, matrix, _laid(strips, "sum", "q"))
-    builder.recorder.at_shard_end(
-        Nest(
-            _filter_axes(strips),
-            (Store(_plain(strips, "out", "j"), taps),),
-            grid=grid_of(ONE, matrix),
-        ),
-        {"sum": total, "out": builder.shard_gradient(operation, "filters")},
-    )
 
 
 # --- the transforms ----------------------------------------------------------------------------
@@ -258,11 +272,13 @@ def _see(builder: Builder, operation: Operation, strips: Strips) -> Image:
     return seen
 
 
-def _spread_out(builder: Builder, operation: Operation, strips: Strips) -> Image:
-    """W: (positions · rows, strips, filters)."""
-    gradient = builder.gradients[operation.node]
-    spread = builder.image("W", (strips.positions * strips.rows, strips.count, strips.outputs))
-    _transform(builder, strips, strips.matrices.outputs, (gradient, (0, 0, 0)), spread)
+def _spread_out(
+    builder: Builder, operation: Operation, strips: Strips, first: int = 0, count: int | None = None
+) -> Image:
+    """W: (positions · rows, strips, filters), of so many filters from one on; of all by default."""
+    gradient, outputs = builder.gradients[operation.node], count or strips.outputs
+    spread = builder.image("W", (strips.positions * strips.rows, strips.count, outputs))
+    _transform(builder, strips, strips.matrices.outputs, (gradient, (0, 0, first)), spread)
     return spread
 
 
@@ -330,3 +346,13 @@ def _bands(strips: Strips) -> Iterator[tuple[int, int]]:
 
 def _turned(matrix: Matrix) -> Matrix:
     return tuple(zip(*matrix, strict=True))
+
+
+def _filters_at_a_time(strips: Strips) -> Iterator[tuple[int, int]]:
+    """(first, count): runs of filters, all but the last equal, of which W stays near until it is
+    read.
+    """
+    fitting = max(_SPREAD // (strips.spread // strips.outputs), 2)
+    count = -(-strips.outputs // -(-strips.outputs // fitting))
+    for first in range(0, strips.outputs, count):
+        yield first, min(count, strips.outputs - first)
