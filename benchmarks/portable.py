@@ -1,4 +1,5 @@
-"""What `portable=True` costs: training steps and single images, portable and not, in turn.
+"""What `portable=True` costs: training steps and single images, portable and not, in turn; two
+plans of each.
 
     python benchmarks/portable.py [--threads 2] [--rounds 15]
 
@@ -45,16 +46,18 @@ def measured(options: argparse.Namespace, vector_bytes: int) -> None:
         network = make()
         for what, size, training in (("step", batch, True), ("image", 1, False)):
             runs = []
-            for portable in (False, True):
+            for portable in 2 * (False, True):  # where memory lies makes a difference, too
                 runner = trial(
                     network, size, training=training, threads=options.threads, portable=portable
                 )
                 runs.append(partial(_run, runner))  # which holds the memory that it works on
-            times: tuple[list[float], list[float]] = ([], [])
+            times: list[list[float]] = [[] for _ in runs]
             for _ in range(options.rounds):
                 for run, kept in zip(runs, times, strict=True):
                     kept.append(min(seconds(run) for _ in range(3)))
-            own, shared = (statistics.median(kept) for kept in times)
+            own, shared = (
+                statistics.median(a + b) for a, b in zip(times[:2], times[2:], strict=True)
+            )
             print(
                 f"{vector_bytes:3} bytes  {name:22} {what:6} {1e3 * own:8.3f} ms, portable "
                 f"{1e3 * shared:8.3f} ms: {shared / own - 1:+.1%}",
