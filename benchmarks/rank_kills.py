@@ -81,6 +81,8 @@ MOMENTS = ("checkpoint", "steps", "start", "checkpoint", "steps", "saving", "com
 SIGNALS = ("one rank", "mpiexec", "all ranks", "all, and what started them")
 SOON = 20.0
 """Seconds in which a training has to end that was disturbed."""
+AT_ONCE = 1.0
+"""Seconds after which no rank goes on whose proxy has been killed."""
 MOST_STEPS = 3
 """After a signal: one that was done and is being written down, one under way, and one for ranks
 that had told each other already whether a signal had come to them."""
@@ -265,7 +267,7 @@ class Study:
                 self._judge(what, name, place, watch, ways, code == 0, f"ended with {code} before")
                 self.table[f"{given.whom}, {given.moment}"]["too late"] += 1
                 return False, code == 0
-            was_writing = bool(watch.partial())
+            was_writing, killed = bool(watch.partial()), time.time()
             ways.send(given.number, *victims)
             is_writing, at = bool(watch.partial()), watch.look()
             begin = time.monotonic()
@@ -282,7 +284,10 @@ class Study:
         self._judge(what, name, place, watch, ways, good, f"ended with {code}")
         is_done = (place / MODEL).exists() and not (place / CHECKPOINT).exists()
         if code and is_done and not had_model and moment != "saving":
-            self.problems.append(f"{what}: training went on to its end all the same")
+            later = (place / MODEL).stat().st_mtime - killed
+            # A rank that is by itself may be through before it sees that it should end.
+            if later > AT_ONCE:
+                self.problems.append(f"{what}: went on to its end, {later:.1f} s later")
         self.table[f"{given.whom}, {moment}"][f"of {ranks}: code {code}"] += 1
         if not is_kill and moment in ("steps", "checkpoint") and at and code == 143:
             more = watch.states[-1].step - at.step

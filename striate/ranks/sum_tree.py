@@ -112,14 +112,21 @@ class SumTree:
         self._free: list[Vector] = []
 
     def add(self, place: int, *numbers: Floats) -> None:
-        """Add the vector of the next place; the numbers of its parts are copied."""
-        vector = self._free.pop() if self._free else tuple(part.empty() for part in self._parts)
-        for part, own, given in zip(self._parts, vector, numbers, strict=True):
+        """Add the vector of the next place, by its parts, of which nothing is kept."""
+        own = self._free.pop() if self._free else tuple(part.empty() for part in self._parts)
+        # What a block waits for is added to it from where it is, without a copy.
+        is_awaited = bool(self._blocks) and self._blocks[-1].is_followed_by(Block(place, 1, own))
+        given: list[Array] = []
+        for part, memory, some in zip(self._parts, own, numbers, strict=True):
             if part.is_rounded:
-                round_into(given, own)
-            else:
-                own[...] = given
-        block = Block(place, 1, vector)
+                round_into(some, memory)
+            elif not is_awaited:
+                memory[...] = some
+            given.append(some if is_awaited and not part.is_rounded else memory)
+        block = Block(place, 1, tuple(given))
+        if is_awaited:
+            self._free.append(own)
+            block = self._blocks.pop().joined(block)
         while self._blocks and self._blocks[-1].is_followed_by(block):
             self._free.append(block.total)
             block = self._blocks.pop().joined(block)

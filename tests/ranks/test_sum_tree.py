@@ -30,9 +30,12 @@ def rounded_sum(given: list[np.ndarray]) -> np.ndarray:
 @pytest.mark.parametrize("count", [*range(1, 35), 64, 100])
 def test_the_order_is_that_of_the_definition(count: int) -> None:
     given, tree = vectors(count), SumTree([VectorPart(5), VectorPart(32)])
+    memory = np.empty(37, np.float32)
     for _ in range(2):  # buffers are used again
         for place, vector in enumerate(given):
-            tree.add(place, vector[:5], vector[5:])
+            memory[...] = vector
+            tree.add(place, memory[:5], memory[5:])
+            np.testing.assert_array_equal(memory, vector)
         total = np.concatenate(tree.take())
         np.testing.assert_array_equal(total, textbook_sum(given))
     exact = np.sum(np.asarray(given, np.float64), axis=0)
