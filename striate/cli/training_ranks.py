@@ -22,13 +22,11 @@ from striate.ranks.alone import ALONE
 from striate.ranks.exchange import Exchange
 from striate.ranks.gathering import end_all
 from striate.ranks.launched import Launch, launched
-from striate.ranks.mpiexec import OWN_CODES, MpiexecRun, on_this_machine
+from striate.ranks.mpiexec import OWN_CODES, STARTER, MpiexecRun, on_this_machine
 
 _REFUSED = 2
 _FIRST_SPEAKS = 1.0
 """Seconds for which others wait with what they have to say: the first one's end is theirs too."""
-_STARTER = "STRIATE_RANKS_STARTER"
-"""Is set for ranks that `start_ranks` has started."""
 
 
 class RankCommand(options.ResumableCommand):
@@ -62,7 +60,7 @@ def as_rank(processes: int | None) -> Iterator[Exchange]:
         return
     from striate.ranks import mpi
 
-    if launch.rank == 0 and os.environ.get(_STARTER):
+    if launch.rank == 0 and os.environ.get(STARTER):
         threading.Thread(target=_end_with_starter, daemon=True).start()
     with _unconnected(launch):
         exchange = mpi()
@@ -155,10 +153,7 @@ def start_ranks(processes: int, arguments: Sequence[str]) -> int:
     command = [*on_this_machine("--processes"), "-n", str(processes)]
     command += [sys.executable, "-m", "striate", *arguments]
     # The first rank's standard input is open while this process lives, see `_end_with_starter`.
-    with (
-        InterruptHandler() as stop,
-        MpiexecRun(command, environment={_STARTER: "1"}) as run,
-    ):
+    with InterruptHandler() as stop, MpiexecRun(command) as run:
         code = run.wait(stop)
     if code not in OWN_CODES:
         error_line(

@@ -29,9 +29,13 @@ _PATIENCE = 120.0
 _ENDED, _OTHER = 2.0, 15.0
 """Seconds after which a rank counts as ended that is not there, and as another program one that is
 not a rank of striate's."""
-_LOOK, _TURN = 0.25, 0.5
-"""Seconds between two looks, and between what two neighbours say: the first one ends the other."""
-_TO_BE_HEARD = 1.0
+_LOOK, _TURN, _SOON = 0.25, 0.5, 0.01
+"""Seconds between two looks, and between what two neighbours say: the first one ends the other; and
+until what was told may have been read."""
+_TO_BE_HEARD = 5.0
+"""Seconds that mpiexec may take to read what was told, or to end all."""
+_TOLD_TO = 2
+"""Standard error."""
 _EXIT_CODE, _LONGEST = 2, 60
 _MPICH = "hydra_pmi_proxy"
 
@@ -168,8 +172,9 @@ def _watch(process: int, rank: int, size: int) -> None:
                 sys.stderr.write(f"striate: {said}\n")
                 sys.stderr.flush()
                 if _ask(os.environ, process, _EXIT_CODE):
-                    time.sleep(_TO_BE_HEARD)
-                os.kill(process, signal.SIGKILL)  # what has started it ends the others
+                    select.select([0], [], [], _TO_BE_HEARD)
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)  # what has started it ends the others
             return
 
 
@@ -178,9 +183,23 @@ def _ask(environment: Mapping[str, str], process: int, code: int) -> bool:
     handle = environment.get("PMI_FD", "")
     launcher = _parent(process)
     if handle.isdecimal() and launcher is not None and _read(launcher, "comm").strip() == _MPICH:
+        _be_heard()
         with suppress(OSError):
             return os.write(int(handle), b"cmd=abort exitcode=%d\n" % code) > 0
     return False
+
+
+def _be_heard() -> None:
+    """Wait until mpiexec's proxy has read what was told here. It hands on what it reads in order,
+    but where an error and the end of all lie before it, it may take the end first.
+    """
+    with suppress(ImportError, OSError):
+        from fcntl import ioctl
+        from termios import FIONREAD
+
+        until = time.monotonic() + _TO_BE_HEARD
+        while any(ioctl(_TOLD_TO, FIONREAD, bytes(4))) and time.monotonic() < until:
+            time.sleep(_SOON)
 
 
 def _program(words: Sequence[str]) -> tuple[str, ...]:

@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from shutil import which
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import TextIO
 
 from striate.common.errors import StriateImportError
@@ -20,6 +20,8 @@ from striate.common.stop_signals import InterruptHandler
 
 OWN_CODES = (0, 1, 2, 129, 130, 143)
 """With which a rank ends by itself: any other code is of a process that was ended."""
+STARTER = "STRIATE_RANKS_STARTER"
+"""The variable that is set for ranks which are to end when the standard input of the first does."""
 _TOLD_OF_KILLED = "=" * 20
 """With which begins what MPICH tells of processes that were ended."""
 _INTERVAL, _PATIENCE = 0.1, 5.0
@@ -72,13 +74,12 @@ class MpiexecRun:
     """A run of `mpiexec`, in a session of its own: it gets signals from here, each once.
 
     Left as a context, it is ended if it has not ended. The standard input of the first rank ends
-    with it, or with this process.
+    with it, or with this process, however that ends; `STARTER` tells ranks so.
 
     Args:
         command: with all arguments.
         hear: is given each line that the processes print to standard output, and returns whether
             it is one of theirs, to be printed; in a thread of its own.
-        environment: variables besides those of this process.
         quiet: whether what `mpiexec` itself says to standard error is left out.
     """
 
@@ -87,7 +88,6 @@ class MpiexecRun:
         command: Sequence[str],
         hear: Callable[[str], bool] = lambda line: True,
         *,
-        environment: Mapping[str, str] = MappingProxyType({}),
         quiet: bool = False,
     ) -> None:
         self._started = subprocess.Popen(
@@ -95,7 +95,7 @@ class MpiexecRun:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if quiet else None,
-            env={**os.environ, **environment},
+            env={**os.environ, STARTER: "1"},
             start_new_session=True,
             text=True,
             errors="replace",

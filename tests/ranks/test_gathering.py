@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -80,3 +82,44 @@ def test_those_that_come_together_are_left_alone(capfd: pytest.CaptureFixture[st
     with gathering.gathering(None), pytest.raises(ValueError, match="mine"):
         raise ValueError("mine")
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the system what of a pipe was read")
+def test_what_was_told_is_read_before_all_are_asked_to_end() -> None:
+    """By who reads standard error, here this process, as late as it likes."""
+    rank = """
+import sys
+from striate.ranks import gathering
+gathering._TO_BE_HEARD = 60.0
+print("why", file=sys.stderr, flush=True)
+gathering._be_heard()
+print("the end", flush=True)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", rank], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        os.set_blocking(process.stdout.fileno(), False)
+        unread = bytearray(4)
+        while not any(unread):
+            fcntl.ioctl(process.stderr, termios.FIONREAD, unread)
+            time.sleep(0.01)
+        time.sleep(0.5)
+        assert process.stdout.read() is None
+        assert process.stderr.readline() == b"why\n"
+        os.set_blocking(process.stdout.fileno(), True)
+        assert process.stdout.read() == b"the end\n"
+
+
+def test_nobody_is_waited_for_longer_than_some_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    monkeypatch.setattr(gathering, "_TO_BE_HEARD", 0.3)
+    monkeypatch.setattr(gathering, "_TOLD_TO", writer)
+    with os.fdopen(reader, "rb"), os.fdopen(writer, "wb") as told:
+        told.write(b"why")
+        told.flush()
+        begin = time.monotonic()
+        gathering._be_heard()
+        assert 0.3 <= time.monotonic() - begin < 5
+    gathering._be_heard()  # of what is closed nothing is known
