@@ -1,8 +1,9 @@
-"""What gradients that are added in bfloat16 cost in accuracy.
+"""What groups cost in accuracy, and gradients of groups that are added in bfloat16.
 
-    python benchmarks/reduce_dtype.py [digits ../shared/data/mnist …] [--groups 4] [--seeds 5]
+    python benchmarks/accuracy_in_groups.py [digits ../shared/data/mnist …] [--groups 4] [--seeds 5]
 
-Trains the recipe for each source with and without `--reduce-dtype bfloat16`, from the same seeds.
+Trains the recipe for each source with batches at once, in groups, and in groups with
+`--reduce-dtype bfloat16`, from the same seeds.
 """
 
 from __future__ import annotations
@@ -35,10 +36,15 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
     for source in options.sources:
-        for dtype in ("float32", "bfloat16"):
-            found = [accuracy(source, options.groups, dtype, s) for s in range(options.seeds)]
+        for groups, dtype in (
+            (1, "float32"),
+            (options.groups, "float32"),
+            (options.groups, "bfloat16"),
+        ):
+            found = [accuracy(source, groups, dtype, seed) for seed in range(options.seeds)]
             each = ", ".join(f"{one:.2f}" for one in found)
-            print(f"{source}: {dtype} {statistics.mean(found):.2f} % ({each})", flush=True)
+            name = f"groups {groups}, {dtype}"
+            print(f"{source}: {name:19} {statistics.mean(found):.2f} % ({each})", flush=True)
     return 0
 
 
