@@ -237,12 +237,14 @@ def main() -> int:
     """Plant, check and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     default = Path(__file__).resolve().parents[2] / "shared" / "data"
-    parser.add_argument("tasks", nargs="*", choices=["mnist", "cifar", "photos"],
-                        default=["mnist", "cifar"])  # fmt: skip
+    tasks = ["mnist", "cifar"]
+    parser.add_argument("tasks", nargs="*", choices=["both", *tasks, "photos"], default="both")
     parser.add_argument("--data", type=Path, default=default)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--montage", type=Path, help="a file .png for the pairs that are not known")
     given = parser.parse_args()
+    if "both" in given.tasks:
+        given.tasks = tasks
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         if "mnist" in given.tasks:

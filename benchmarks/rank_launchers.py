@@ -270,12 +270,12 @@ def main() -> int:
         "hosts": hosts, "dask": dask, "ray": ray,
         "search-dask": dask_backend, "search-ray": ray_backend,
     }  # fmt: skip
-    parser.add_argument("study", nargs="*", choices=[*studies], default=[*studies])
+    parser.add_argument("study", nargs="*", choices=["all", *studies], default="all")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=40)
     options = parser.parse_args()
     wrong = 0
-    for name in options.study:
+    for name in studies if "all" in options.study else options.study:
         if name.startswith("search"):
             wrong += search(studies[name])
         else:
