@@ -155,10 +155,11 @@ def _room(nest: Nest, target: Target, lanes: int, element: str) -> int:
 
 def lane_parts(lanes: int, target: Target, element: str) -> int:
     """The most parts, two or one, in which so many lanes that are summed up come one after the
-    other: two where a vector takes several of the target's own. Without any it would take many.
+    other: two where a vector takes several of the target's own. Without any it would take many; and
+    where another compiler hands out the registers, two loops are longer and no faster than one.
     """
     own = target.lanes(BYTES[element])
-    return 2 if 1 < own < lanes else 1
+    return 2 if 1 < own < lanes and target.writes_out else 1
 
 
 def _lane(nest: Nest, lanes: int, *, summed: bool = True) -> str:
