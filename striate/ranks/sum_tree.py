@@ -116,20 +116,18 @@ class SumTree:
         own = self._free.pop() if self._free else tuple(part.empty() for part in self._parts)
         # What a block waits for is added to it from where it is, without a copy.
         is_awaited = bool(self._blocks) and self._blocks[-1].is_followed_by(Block(place, 1, own))
-        given: list[Array] = []
-        for part, memory, some in zip(self._parts, own, numbers, strict=True):
+        vector: list[Array] = []
+        for part, memory, given in zip(self._parts, own, numbers, strict=True):
             if part.is_rounded:
-                round_into(some, memory)
+                round_into(given, memory)
             elif not is_awaited:
-                memory[...] = some
-            given.append(some if is_awaited and not part.is_rounded else memory)
-        block = Block(place, 1, tuple(given))
-        if is_awaited:
+                memory[...] = given
+            vector.append(memory if part.is_rounded or not is_awaited else given)
+        block = Block(place, 1, tuple(vector))
+        while self._blocks and self._blocks[-1].is_followed_by(block):
             self._free.append(own)
             block = self._blocks.pop().joined(block)
-        while self._blocks and self._blocks[-1].is_followed_by(block):
-            self._free.append(block.total)
-            block = self._blocks.pop().joined(block)
+            own = block.total
         self._blocks.append(block)
 
     def take_blocks(self) -> list[Block]:
