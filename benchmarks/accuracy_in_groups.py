@@ -1,9 +1,10 @@
 """What groups cost in accuracy, and gradients of groups that are added in bfloat16.
 
     python benchmarks/accuracy_in_groups.py [digits ../shared/data/mnist …] [--groups 4] [--seeds 5]
+        [--dtypes float32 bfloat16]
 
-Trains the recipe for each source with batches at once, in groups, and in groups with
-`--reduce-dtype bfloat16`, from the same seeds.
+Trains the recipe for each source with batches at once, and in groups with each `--reduce-dtype`,
+from the same seeds.
 """
 
 from __future__ import annotations
@@ -34,17 +35,20 @@ def main() -> int:
     parser.add_argument("sources", nargs="*", default=["digits"])
     parser.add_argument("--groups", type=int, default=4)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16"])
     options = parser.parse_args()
+    ways = ((1, "float32"), *((options.groups, dtype) for dtype in options.dtypes))
     for source in options.sources:
-        for groups, dtype in (
-            (1, "float32"),
-            (options.groups, "float32"),
-            (options.groups, "bfloat16"),
-        ):
-            found = [accuracy(source, groups, dtype, seed) for seed in range(options.seeds)]
-            each = ", ".join(f"{one:.2f}" for one in found)
-            name = f"groups {groups}, {dtype}"
-            print(f"{source}: {name:19} {statistics.mean(found):.2f} % ({each})", flush=True)
+        found: dict[tuple[int, str], list[float]] = {way: [] for way in ways}
+        for seed in range(options.seeds):
+            for way in ways:
+                found[way].append(accuracy(source, *way, seed))
+            told = ", ".join(f"{found[way][-1]:.2f}" for way in ways)
+            print(f"{source}: seed {seed}: {told}", file=sys.stderr, flush=True)
+        for way in ways:
+            each = ", ".join(f"{one:.2f}" for one in found[way])
+            name = f"groups {way[0]}, {way[1]}"
+            print(f"{source}: {name:19} {statistics.mean(found[way]):.2f} % ({each})", flush=True)
     return 0
 
 

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from striate.common.arrays import Array
+from striate.common.arrays import Array, Floats
 
 if TYPE_CHECKING:
     from striate.optim.losses import Loss
     from striate.optim.optimizers import Optimizer
+
+
+GroupInput: TypeAlias = tuple[Any, Array, Array, npt.NDArray[np.uint32]]
+"""The arguments of `Engine.step`."""
+
+
+class GroupResults(NamedTuple):
+    """What steps of several groups of a batch have found.
+
+    Attributes:
+        groups: of each its loss, its outputs (n, outputs), and what the running statistics become
+            by it alone, which is valid until the next steps.
+        sums: the gradients of the largest blocks that the groups make, each added up, valid until
+            the next steps; none if all groups of the batch are here, whose sum is in `gradient`.
+    """
+
+    groups: list[tuple[float, Array, Floats]]
+    sums: list[Floats]
 
 
 class Engine(Protocol):
@@ -54,6 +73,21 @@ class Engine(Protocol):
 
         Returns:
             The loss and the outputs (n, outputs).
+        """
+
+    def step_groups(
+        self, groups: Sequence[GroupInput], places: range, *, are_all: bool
+    ) -> GroupResults | None:
+        """Steps of several groups of a batch, each with the running statistics as they are now,
+        which do not change; their gradients are added in the order of `striate.ranks.sum_tree`.
+
+        Args:
+            groups: one or more, each as for `step`.
+            places: theirs among the groups of the batch.
+            are_all: whether there are no others.
+
+        Returns:
+            None if this engine can only take one group after the other: nothing was done then.
         """
 
     def update(self, optimizer: Optimizer, learning_rate: float) -> None:

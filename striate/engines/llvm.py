@@ -5,6 +5,7 @@ It makes a plan for each kind of batch, keeps its runner, and runs it: see `stri
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -14,13 +15,16 @@ from striate.common.arguments import whole_number
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
 from striate.common.threads import checked_threads
+from striate.engines.engine import GroupInput, GroupResults
 from striate.engines.numpy_update import update_in_numpy
 from striate.model.image_arrays import check_images
 from striate.nest.target import Target, host, require_bfloat16
 from striate.nest.thread_pool import thread_pool
 from striate.optim.layerwise import LayerwiseOptimizer
 from striate.optim.losses import has_nests, positive_weight_of
+from striate.plan.group_program import GroupProgram
 from striate.plan.inputs import (
+    BatchInput,
     ImagesInPlace,
     InputFormat,
     can_be_read_in_place,
@@ -77,6 +81,7 @@ class CompiledEngine:
         self.threads = checked_threads(threads, "CompiledEngine")
         self.gradient: Array = np.zeros(network.flat.size, np.float32)
         self._runners: dict[tuple[bool, InputFormat], Runner] = {}
+        self._group_programs: dict[tuple[InputFormat, range, bool], GroupProgram] = {}
         self._update: Update | None = None
 
     def forward(self, images: Array | ImagesInPlace) -> Array:
@@ -96,6 +101,41 @@ class CompiledEngine:
         keys: npt.NDArray[np.uint32],
     ) -> tuple[float, Array]:
         """Loss and outputs in training mode; fills `gradient`: see `Engine.step`."""
+        given = self._checked(images, targets, weights, keys)
+        runner = self._runner(given.images, training=True)
+        self.gradient = runner.plan.gradient
+        if self.loss is not None and not has_nests(self.loss):
+            return self._step_by_call(runner, self.loss, *given)
+        result = runner.run(*given)
+        return runner.batch.loss, result
+
+    def step_groups(
+        self, groups: Sequence[GroupInput], places: range, *, are_all: bool
+    ) -> GroupResults | None:
+        """Steps of several groups of a batch in one program: see `Engine.step_groups`."""
+        if self.loss is None or not has_nests(self.loss):
+            return None
+        given = [self._checked(*group) for group in groups]
+        loading = given[0].images.loading
+        if any(one.images.loading != loading for one in given):
+            return None
+        runner = self._runner(given[0].images, training=True)
+        self.gradient = runner.plan.gradient
+        key = (loading, places, are_all)
+        if key not in self._group_programs:
+            program = GroupProgram(runner.plan, runner.threads, places, are_all=are_all)
+            self._group_programs[key] = program
+        program = self._group_programs[key]
+        return GroupResults(list(program.run(given)), program.sums)
+
+    def _checked(
+        self,
+        images: Array | ImagesInPlace,
+        targets: Array,
+        weights: Array,
+        keys: npt.NDArray[np.uint32],
+    ) -> BatchInput:
+        """What a step is given, if it can be taken."""
         if self.loss is None:
             raise StriateValueError("this engine was made without a loss: it can only run forward")
         images = self._in_place(images)
@@ -113,12 +153,7 @@ class CompiledEngine:
                 )
         if keys.shape != (len(images),):
             raise StriateValueError(f"keys must have shape {(len(images),)}, got {keys.shape}")
-        runner = self._runner(images, training=True)
-        self.gradient = runner.plan.gradient
-        if not has_nests(self.loss):
-            return self._step_by_call(runner, self.loss, images, targets, weights, keys)
-        result = runner.run(images, targets, weights, keys)
-        return float(runner.plan.losses.sum(dtype=np.float64)), result
+        return BatchInput(images, targets, weights, keys)
 
     def _step_by_call(
         self,
@@ -217,6 +252,7 @@ class CompiledEngine:
 
     def close(self) -> None:
         """Free the buffers.  The threads stay in the pool, for other engines."""
+        self._group_programs.clear()
         self._runners.clear()
         self._update = None
 

@@ -96,7 +96,7 @@ def _layer_runner(
         exact=True,  # no Winograd: whoever runs one layer alone wants the sums of its formula
     )
     if training and loss is None:
-        runner.mark_present(len(x))
+        runner.batch.mark_present(len(x))
     return runner, statistics
 
 

@@ -18,7 +18,7 @@ so a program is a table of integers, and the function that runs it is the same f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,6 +37,22 @@ class Argument:
     task: int = 0
     thread: int = 0
     shard: int = 0
+
+    def moved(self, moves: Sequence[Move]) -> Argument:
+        """The same place in other memory."""
+        for move in moves:
+            if move.start <= self.base < move.stop:
+                return replace(self, base=self.base + move.distance)
+        return self
+
+
+@dataclass(frozen=True)
+class Move:
+    """Memory that is to be found elsewhere: addresses from `start` to `stop`, so many bytes on."""
+
+    start: int
+    stop: int
+    distance: int
 
 
 @dataclass(frozen=True)
@@ -57,6 +73,10 @@ class KernelCall:
             row += [a.base, a.task, a.thread, a.shard]
         return row + [0] * (CALL_WORDS - len(row))
 
+    def moved(self, moves: Sequence[Move]) -> KernelCall:
+        """The same call for buffers elsewhere."""
+        return replace(self, arguments=tuple(a.moved(moves) for a in self.arguments))
+
 
 @dataclass(frozen=True)
 class Job:
@@ -71,6 +91,14 @@ class Job:
     starts: tuple[KernelCall, ...] = ()
     ends: tuple[KernelCall, ...] = ()
     barrier: bool = True
+
+    def moved(self, moves: Sequence[Move]) -> Job:
+        """The same job for buffers elsewhere."""
+        calls, starts, ends = (
+            tuple(call.moved(moves) for call in some)
+            for some in (self.calls, self.starts, self.ends)
+        )
+        return replace(self, calls=calls, starts=starts, ends=ends)
 
 
 class Program:

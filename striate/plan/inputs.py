@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -126,6 +127,22 @@ class ImagesInPlace:
         """Write down where each image begins, (n,)."""
         np.multiply(self.rows, self.images.strides[0], out=addresses)
         addresses += self.images.__array_interface__["data"][0]
+
+
+class BatchInput(NamedTuple):
+    """What a batch, or a group of one, is to learn from.
+
+    Attributes:
+        images: n of them.
+        targets: float32 (n, outputs).
+        weights: float32 (n,): the loss is Σ weight·loss of the image.
+        keys: uint32 (n,), one random key per image, for dropout.
+    """
+
+    images: ImagesInPlace
+    targets: Array
+    weights: Array
+    keys: npt.NDArray[np.uint32]
 
 
 def can_be_read_in_place(images: Array) -> bool:

@@ -46,13 +46,13 @@ class Plan:
         program: what `threads` threads run.
         backward: what they run afterwards, once the output's gradient is in `targets`; None but for
             the loss "called".
-        raw, outputs, targets, weights, losses, keys, input_gradient: views of the memory through
-            which a batch enters and leaves, image by image.  There is no `raw` where images are
-            read where they lie.
-        heads: for the loss "called", of each auxiliary head its outputs, and where the gradient of
-            its loss enters.
-        input_stage: what is told then which images those are.
+        input_stage: how images come in.
+        out, targets, weights, losses: the buffers of the outputs, of what they should be, of the
+            images' weights and of their losses; there is only `out` without a loss.
+        heads: for the loss "called", of each auxiliary head the buffer of its outputs, and that
+            where the gradient of its loss enters.
         gradient: the gradient of all parameters, laid out like the network's `flat`.
+        input_gradient: that of the images, (blocks, lanes, *shape), where it is wanted.
     """
 
     def __init__(
@@ -194,22 +194,22 @@ class Plan:
             return
         lanes = builder.lanes
         size = lanes * output.features
-        self._targets = Buffer("targets", size, "real", "block")
-        self._weights = Buffer("image weights", lanes, "real", "block")
-        self._losses = Buffer("losses", lanes, "real", "block")
+        self.targets = Buffer("targets", size, "real", "block")
+        self.weights = Buffer("image weights", lanes, "real", "block")
+        self.losses = Buffer("losses", lanes, "real", "block")
         places = {
-            "targets": Location(self._targets),
-            "weights": Location(self._weights),
-            "losses": Location(self._losses),
+            "targets": Location(self.targets),
+            "weights": Location(self.weights),
+            "losses": Location(self.losses),
         }
-        self._heads: list[tuple[Buffer, Buffer]] = []
+        self.heads: list[tuple[Buffer, Buffer]] = []
         losses = [LossLowering(builder, places, graph.output)]
         for number, (value, share) in enumerate(graph.heads, 1):
             builder.recomputation.refresh([value])
             if settings.loss == "called":  # Python reads each head, and gives its gradient
                 found = self._unpack(builder.values[value], f"outputs of head {number}")
                 own = Buffer(f"targets of head {number}", size, "real", "block")
-                self._heads.append((found, own))
+                self.heads.append((found, own))
                 places = {**places, "targets": Location(own)}
             losses.append(LossLowering(builder, places, value, share))
         if settings.loss == "called":
@@ -255,8 +255,8 @@ class Plan:
 
     @property
     def of_batch(self) -> dict[str, Buffer]:
-        """The buffers through which a batch to learn from enters, and what is found leaves: by the
-        names of their views, if they have any.
+        """The buffers through which a batch to learn from enters, and what is found leaves, by
+        their names.
         """
         builder = self.builder
         return {
@@ -265,9 +265,9 @@ class Plan:
             "keys": builder.keys,
             "shares": builder.shares,
             "images": builder.images,
-            "targets": self._targets,
-            "weights": self._weights,
-            "losses": self._losses,
+            "targets": self.targets,
+            "weights": self.weights,
+            "losses": self.losses,
             "gradient": builder.gradient,
         }
 
@@ -276,36 +276,25 @@ class Plan:
         stages = enumerate(self._stages)
         self.program.resize({i: tasks_of(blocks, s.grain) for i, s in stages if s.by_block})
 
-    # --- the batch's memory --------------------------------------------------------------------
+    # --- the memory --------------------------------------------------------------------------
 
     def _views(self, network: Model) -> None:
         self.input_stage.bind(self.memory.arrays)
-        if not self.settings.loading.direct:
-            self.raw = self._images(self.input_stage.raw, network.input_shape)
-        self.outputs = self._images(self.out, network.output_shape)
-        self.mask = self._images(self.builder.mask, ())
-        self.keys = self._images(self.builder.keys, ())
-        self.images = self.memory.array(self.builder.images)
-        shares = self.memory.array(self.builder.shares)
-        self.shares = shares.reshape(self.settings.blocks, -1)[:, :2]
         if self.settings.loss is None:
             return
         self.gradient = self.memory.array(self.builder.gradient)[: network.flat.size]
-        self.targets = self._images(self._targets, network.output_shape)
-        self.weights = self._images(self._weights, ())
-        self.losses = self._images(self._losses, ())
-        self.heads = [
-            (self._images(found, network.output_shape), self._images(own, network.output_shape))
-            for found, own in self._heads
-        ]
         if self.settings.input_gradient:
-            self.input_gradient = self._images(self._input_gradient, network.input_shape)
+            found = self._input_gradient
+            self.input_gradient = by_image(
+                self.memory.array(found), found, self.settings, network.input_shape
+            )
 
-    def _images(self, buffer: Buffer, shape: tuple[int, ...]) -> Array:
-        """The memory as (blocks, lanes, *shape)."""
-        blocks, lanes = self.settings.blocks, self.settings.lanes
-        array = self.memory.array(buffer).reshape(blocks, buffer.span)[:, : buffer.size]
-        return array.reshape(blocks, lanes, *shape)  # to part an axis copies nothing
+
+def by_image(array: Array, buffer: Buffer, settings: Settings, shape: tuple[int, ...]) -> Array:
+    """A buffer's memory for each block as (blocks, lanes, *shape)."""
+    blocks, lanes = settings.blocks, settings.lanes
+    numbers = array.reshape(blocks, buffer.span)[:, : buffer.size]
+    return numbers.reshape(blocks, lanes, *shape)  # to part an axis copies nothing
 
 
 def _lowering(operation: Operation) -> Lowering:

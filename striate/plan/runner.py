@@ -14,6 +14,7 @@ import numpy.typing as npt
 from striate.common.arrays import Array
 from striate.nest.target import Target, host
 from striate.nest.thread_pool import thread_pool
+from striate.plan.batch_memory import BatchMemory, first_images
 from striate.plan.inputs import COPIED, ImagesInPlace, InputFormat
 from striate.plan.lowering.lanes import lanes_for
 from striate.plan.plan import Plan
@@ -76,8 +77,8 @@ class Runner:
         with _no_collection():
             self.plan = Plan(network, settings, self.threads, self.parameters, self.statistics)
             self.plan.build()
-        # Images whose memory may hold numbers; that the program is for; that the mask knows.
-        self._filled = self._sized_for = self._present = 0
+        self.batch = BatchMemory(self.plan)
+        self._sized_for = 0  # images that the program is for
         self.plan.input_stage.set_preprocessing(network.preprocessing)
 
     def run(
@@ -92,25 +93,11 @@ class Runner:
         A plan made to read images where they lie takes them as `ImagesInPlace`.
         """
         count, plan = len(images), self.plan
-        blocks = -(-count // self.settings.lanes)
-        # What an interrupted run has written must be cleared by the next one.
-        filled, self._filled = self._filled, max(self._filled, count)
-        if isinstance(images, ImagesInPlace):
-            plan.input_stage.point_to(images)
-        else:
-            self._write(plan.raw, images, filled)
+        self.batch.enter(images, targets, weights, keys)
         if self.settings.loss is None:
-            plan.resize_blocks(blocks)
-        else:
-            # Blocks without images run too: their gradients are zero and the order of every
-            # sum stays the same.
-            self._write(plan.targets, targets, filled)
-            self._write(plan.weights, weights, filled)
-            self._write(plan.keys, keys, filled)
-            self.mark_present(count)
-        self._filled = count
+            plan.resize_blocks(-(-count // self.settings.lanes))
         thread_pool().run(plan.program)
-        return self.read(plan.outputs, count)
+        return first_images(self.batch.outputs, count)
 
     def run_called(
         self,
@@ -127,28 +114,25 @@ class Runner:
                 again for each auxiliary head.
         """
         count = len(images)
-        blank = np.zeros((count, *self.network.output_shape), self.plan.targets.dtype)
+        batch = self.batch
+        blank = np.zeros((count, *self.network.output_shape), batch.targets.dtype)
         outputs = self.run(images, blank, np.ones(count, blank.dtype), keys)
         program, gradient = self.plan.backward, gradient_of(outputs)
         # Each auxiliary head after the output, in order; its weight is part of the program.
-        of_heads = [gradient_of(self.read(found, count)) for found, _ in self.plan.heads]
+        of_heads = [gradient_of(first_images(found, count)) for found, _ in batch.heads]
         if program is not None:
-            self._write(self.plan.targets, gradient, self._filled)
-            for (_, own), part in zip(self.plan.heads, of_heads, strict=True):
-                self._write(own, part, self.settings.batch_size)
+            batch.enter_gradients(gradient, of_heads)
             thread_pool().run(program)
         return outputs
 
     def infer(self, images: Array) -> Array:
         """Outputs of a frozen plan, with as little around it as can be."""
-        plan, count = self.plan, len(images)
+        plan, batch, count = self.plan, self.batch, len(images)
         side_by_side = self.settings.lanes == 1
         if side_by_side:
-            plan.raw[:count, 0] = images
+            batch.raw[:count, 0] = images
         else:
-            filled, self._filled = self._filled, max(self._filled, count)
-            self._write(plan.raw, images, filled)
-            self._filled = count
+            batch.enter(images)
         if count != self._sized_for:
             self._sized_for = 0  # where a signal comes meanwhile
             plan.resize_blocks(-(-count // self.settings.lanes))
@@ -158,44 +142,13 @@ class Runner:
         else:
             thread_pool().run(plan.program)
         if side_by_side:
-            outputs: Array = plan.outputs[:count, 0].copy()
+            outputs: Array = batch.outputs[:count, 0].copy()
             return outputs
-        return self.read(plan.outputs, count)
+        return first_images(batch.outputs, count)
 
     def read(self, memory: Array, count: int) -> Array:
         """A copy of the first `count` images of a (blocks, lanes, …) view."""
-        lanes = self.settings.lanes
-        blocks = -(-count // lanes)
-        copy: Array = memory[:blocks].reshape(blocks * lanes, *memory.shape[2:])[:count]
-        return copy.copy() if copy.base is not None else copy
-
-    def _write(self, memory: Array, batch: Array | None, filled: int) -> None:
-        """Fill the first images of a (blocks, lanes, …) view, and clear what was behind them."""
-        if batch is None:
-            return
-        lanes, count = self.settings.lanes, len(batch)
-        whole, rest = divmod(count, lanes)
-        inner = memory.shape[2:]
-        memory[:whole] = batch[: whole * lanes].reshape(whole, lanes, *inner)
-        if rest:
-            memory[whole, :rest] = batch[whole * lanes :].reshape(rest, *inner)
-            memory[whole, rest:] = 0
-        if filled > count:
-            memory[whole + bool(rest) :] = 0
-
-    def mark_present(self, count: int) -> None:
-        """Tell the plan which images of which blocks exist."""
-        if count == self._present:
-            return
-        self._present = 0
-        plan, lanes = self.plan, self.settings.lanes
-        present = np.arange(self.settings.blocks * lanes) < count
-        plan.mask[...] = present.reshape(-1, lanes)
-        each = present.reshape(-1, lanes).sum(axis=1)
-        plan.shares[:, 0] = 1 / np.maximum(each, 1)
-        plan.shares[:, 1] = each / count
-        plan.images[0] = count
-        self._present = count
+        return first_images(memory, count)
 
 
 @contextmanager

@@ -68,27 +68,37 @@ class SharedSum:
         """Add the vector of the next place of this rank, by its parts, which are copied."""
         self._tree.add(place, *numbers)
 
-    def total(self, count: int, out: Sequence[Floats]) -> None:
-        """Fill `out`, by its parts, with the sum over all places, `count` of them."""
+    def total(
+        self, count: int, out: Sequence[Floats], blocks: Sequence[Block] | None = None
+    ) -> None:
+        """Fill `out`, by its parts, with the sum over all places, `count` of them.
+
+        Args:
+            count: all ranks' places.
+            out: of the parts' lengths.
+            blocks: those of this rank, largest first, if they were not added here.
+        """
+        if blocks is None:
+            blocks = self._tree.take_blocks()
         if self._exchange.is_alone:
-            total = self._tree.take()
+            total = sum_of(blocks)
         else:
             total = tuple(
                 numbers if halves is None else halves
                 for numbers, halves in zip(out, self._halves, strict=True)
             )
             with self._exchange.moving():
-                self._add_up(count, total)
+                self._add_up(count, blocks, total)
         for part, found, numbers in zip(self._parts, total, out, strict=True):
             if part.is_rounded:
                 widen_into(found, numbers)
             elif found is not numbers:
                 numbers[...] = found
 
-    def _add_up(self, count: int, total: Vector) -> None:
-        """Fill `total` with the sum over all ranks."""
+    def _add_up(self, count: int, blocks: Sequence[Block], total: Vector) -> None:
+        """Fill `total` with the sum over all ranks, of which this one has these blocks."""
         exchange, others = self._exchange, self._others
-        mine, blocks = self._pieces[exchange.rank], self._tree.take_blocks()
+        mine = self._pieces[exchange.rank]
         received = self._blocks_of_others(count)
         arriving = [
             [

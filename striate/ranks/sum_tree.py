@@ -15,7 +15,7 @@ sent by one rank to another, 16 bits are all there is of each.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -96,6 +96,39 @@ def sum_of(blocks: Iterable[Block]) -> Vector:
     while left:
         total = left.pop().joined(total)
     return total.total
+
+
+class Joining(NamedTuple):
+    """What becomes of the vector of a place, where the vectors of some places come one by one and
+    the blocks that wait lie in slots, the one that came first in slot 0.
+
+    Attributes:
+        left: the slots whose blocks are added to it: the last one's to the vector, the one before
+            to that sum, and so on.
+        slot: where the sum is put, which is free or the first of `left`.
+    """
+
+    left: tuple[int, ...]
+    slot: int
+
+
+def joinings(places: range, *, are_all: bool) -> Iterator[Joining]:
+    """What becomes of the vector of each place.
+
+    Args:
+        places: those whose vectors come; afterwards the slots hold the `block_sizes` of these.
+        are_all: whether there are no others: the vector of the last one then becomes the sum of
+            all, in slot 0.
+    """
+    waiting: list[Block] = []
+    for place in places:
+        block, before = Block(place, 1, ()), len(waiting)
+        while waiting and waiting[-1].is_followed_by(block):
+            block = waiting.pop().joined(block)
+        if are_all and place == places.stop - 1:
+            waiting.clear()
+        waiting.append(block)
+        yield Joining(tuple(range(len(waiting) - 1, before)), len(waiting) - 1)
 
 
 class SumTree:

@@ -1,6 +1,6 @@
 """A training step over the groups of a batch.
 
-Each group is one run of the engine, with weights that are those of the whole batch, so that losses
+Each group goes through the engine with weights that are those of the whole batch, so that losses
 and gradients of the groups add up to those of the batch. Batch normalisation is over a group, as it
 is over the part of a batch that one machine has elsewhere; but how large a group is, is a number of
 the training and not of the machines. Each group begins with the running statistics of before the
@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from striate.common.arrays import Array
+from striate.common.arrays import Array, Floats
 from striate.ranks.alone import ALONE
 from striate.ranks.exchange import Exchange
 from striate.ranks.shared_sum import SharedSum
-from striate.ranks.sum_tree import VectorPart
+from striate.ranks.sum_tree import Block, SumTree, VectorPart, sum_of
 from striate.training.batches import Batch
 from striate.training.epoch_metrics import right_answers
 
 if TYPE_CHECKING:
-    from striate.engines.engine import Engine
+    from striate.engines.engine import Engine, GroupResults
     from striate.model.model import Model
 
 # What ranks tell each other of a step: of each group its loss and right answers, then their signal.
@@ -50,6 +50,26 @@ class StepOutcome(NamedTuple):
     outputs: Array
     right: int | None
     signal: int | None
+
+
+class _FoundHere(NamedTuple):
+    """What a rank has found for its groups: of each its loss and outputs; and the largest blocks of
+    all that is to be added, if the step has not handed on one vector after the other.
+    """
+
+    losses: list[float]
+    outputs: list[Array]
+    blocks: list[Block] | None
+
+
+def _told(statistics: Floats, before: Floats, images: int, batch: Batch) -> Floats:
+    """What a group of so many images adds to the running statistics; of a batch that has one group,
+    what they become.
+    """
+    if batch.count == 1:
+        return statistics
+    # What they change by: statistics that are kept stay what they are, to the bit.
+    return (statistics - before) * np.float32(images / batch.size)
 
 
 def _no_signal() -> int | None:
@@ -98,18 +118,48 @@ class GroupedStep:
             found = self._exchange.leaders_first(lambda: self._groups(batch))
         else:
             found = self._groups(batch)
-        outcome = self._tell(batch, *found)
+        outcome = self._tell(batch, found)
         statistics = self._network.state_flat
         told = np.empty_like(statistics)
-        self._sum.total(batch.count, (self._engine.gradient, told))
+        self._sum.total(batch.count, (self._engine.gradient, told), found.blocks)
         if batch.count == 1:
             statistics[...] = told
         else:
             statistics += told
         return outcome
 
-    def _groups(self, batch: Batch) -> tuple[list[float], list[Array]]:
-        """Compute the groups that are here, and hand on their gradients; losses and outputs."""
+    def _groups(self, batch: Batch) -> _FoundHere:
+        """Compute the groups that are here."""
+        if batch.groups and not self._is_rounded:
+            given = [(one.images, one.targets, one.weights, one.keys) for one in batch.groups]
+            places = range(batch.first, batch.first + len(given))
+            alone = self._exchange.is_alone
+            results = self._engine.step_groups(given, places, are_all=alone)
+            if results is not None:
+                return self._with_statistics(batch, results)
+        return self._one_by_one(batch)
+
+    def _with_statistics(self, batch: Batch, results: GroupResults) -> _FoundHere:
+        """What the engine has added up, and the statistics beside it."""
+        before = self._network.state_flat
+        rest = SumTree([VectorPart(before.size)])
+        for place, (_, _, statistics) in enumerate(results.groups, batch.first):
+            size = len(batch.groups[place - batch.first].keys)
+            rest.add(place, _told(statistics, before, size, batch))
+        sums, blocks = results.sums, rest.take_blocks()
+        if self._exchange.is_alone:
+            sums, blocks = [self._engine.gradient], [Block(0, batch.count, sum_of(blocks))]
+        return _FoundHere(
+            [loss for loss, _, _ in results.groups],
+            [outputs for _, outputs, _ in results.groups],
+            [
+                Block(block.start, block.size, (gradient, *block.total))
+                for gradient, block in zip(sums, blocks, strict=True)
+            ],
+        )
+
+    def _one_by_one(self, batch: Batch) -> _FoundHere:
+        """Compute one group after the other, and hand on their gradients."""
         assert self._sum is not None
         statistics = self._network.state_flat
         before = statistics.copy()
@@ -118,17 +168,14 @@ class GroupedStep:
             loss, found = self._engine.step(group.images, group.targets, group.weights, group.keys)
             losses.append(loss)
             outputs.append(found.copy())
-            if batch.count == 1:
-                told = statistics
-            else:
-                # What they change by: statistics that are kept stay what they are, to the bit.
-                told = (statistics - before) * np.float32(len(group.keys) / batch.size)
+            told = _told(statistics, before, len(group.keys), batch)
             self._sum.add(place, self._engine.gradient, told)
             statistics[...] = before
-        return losses, outputs
+        return _FoundHere(losses, outputs, None)
 
-    def _tell(self, batch: Batch, losses: list[float], outputs: list[Array]) -> StepOutcome:
+    def _tell(self, batch: Batch, here: _FoundHere) -> StepOutcome:
         """Put together what the ranks have found."""
+        losses, outputs, _ = here
         if self._exchange.is_alone:
             return StepOutcome(sum(losses), np.concatenate(outputs), None, None)
         own = np.zeros(len(losses), _GROUP)

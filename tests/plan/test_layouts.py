@@ -343,7 +343,7 @@ class Pair:
         self.statistics[:] = self.network.state_flat
         loss, outputs = readable.step(*data)
         actual = self.runner.run(*data)
-        assert self.runner.plan.losses.sum() == pytest.approx(loss, rel=1e-11)
+        assert self.runner.batch.losses.sum() == pytest.approx(loss, rel=1e-11)
         agree(actual, outputs, "output")
         agree(self.runner.plan.gradient, readable.gradient, "gradient", 1e-10)
         # The readable engine keeps them in float32.

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from striate.ranks.sum_tree import SumTree, VectorPart, textbook_sum
+from striate.ranks.sum_tree import SumTree, VectorPart, block_sizes, joinings, textbook_sum
 
 
 def vectors(count: int, length: int = 37, seed: int = 0) -> list[np.ndarray]:
@@ -54,3 +54,27 @@ def test_it_keeps_one_sum_for_each_power_of_two() -> None:
         assert len(tree._blocks) <= 10
     assert len(tree._blocks) + len(tree._free) <= 12
     np.testing.assert_array_equal(tree.take()[0], np.full(3, 1000, np.float32))
+
+
+@pytest.mark.parametrize("are_all", [False, True])
+@pytest.mark.parametrize("places", [range(n) for n in range(1, 20)] + [range(3, 14), range(6, 7)])
+def test_slots_hold_the_blocks(places: range, are_all: bool) -> None:
+    """What is told to whoever adds up by himself, done with vectors."""
+    if are_all and places.start:
+        pytest.skip("all places begin with the first")
+    given = dict(zip(places, vectors(len(places)), strict=True))
+    slots: dict[int, np.ndarray] = {}
+    told = list(joinings(places, are_all=are_all))
+    for place, joining in zip(places, told, strict=True):
+        total = given[place]
+        for slot in reversed(joining.left):
+            total = slots.pop(slot) + total
+        assert joining.slot not in slots
+        slots[joining.slot] = total
+    sizes = [len(places)] if are_all else block_sizes(places)
+    assert sorted(slots) == list(range(len(sizes)))
+    start = places.start
+    for slot, size in enumerate(sizes):
+        expected = textbook_sum([given[place] for place in range(start, start + size)])
+        np.testing.assert_array_equal(slots[slot], expected)
+        start += size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,24 @@ from striate.data.augment import Augment
 from striate.engines import make_engine
 from striate.optim.losses import SoftmaxCrossEntropy
 from striate.optim.optimizers import SGD
-from striate.ranks.sum_tree import textbook_sum
+from striate.plan.inputs import UNCHANGED, ImageChanges, ImagesInPlace
+from striate.ranks.sum_tree import block_sizes, textbook_sum
 from striate.training.batches import batch_sizes, group_sizes
 from striate.training.grouped_step import GroupedStep
 from striate.training.loop import fit
 from striate.training.prepare import prepare
 from tests.ranks.test_sum_tree import rounded_sum
+
+_CHANGED = ImageChanges(
+    factors=np.linspace(0.5, 1.5, 13, dtype=np.float32),
+    margin=1,
+    places=np.arange(26).reshape(2, 13) % 3,
+    padding=np.float32([7]),
+    mirrored=np.arange(13) % 2 > 0,
+    squares=np.arange(26).reshape(2, 13) % 5,
+    side=3,
+    colour=np.float32([3]),
+)
 
 
 def train(network: Any, data: Any, **options: Any) -> Any:
@@ -85,6 +98,65 @@ def test_the_sum_of_the_groups(groups: int, problem: Any, make_network: Any, eng
             network.state_flat[...] = after
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("places", "are_all"), [
+    (range(1), True), (range(4), True), (range(7), True), (range(4), False), (range(3, 8), False),
+])  # fmt: skip
+def test_several_groups_in_one_program(
+    problem: Any, make_network: Any, places: range, are_all: bool, threads: int
+) -> None:
+    """It has the bits of one step after the other, in place, from batch to batch."""
+    network = make_network(batch_norm=True, dropout=0.3)
+    images, labels = problem(90)
+    data = prepared(network, images, labels)
+    together, apart = (
+        make_engine(network, engine="llvm", batch_size=13, loss=data.loss, threads=threads)
+        for _ in range(2)
+    )
+    for size, changes in ((13, UNCHANGED), (13, UNCHANGED), (5, UNCHANGED), (9, _CHANGED)):
+        random = np.random.default_rng(size)
+        before = network.state_flat.copy()
+        groups, gradients, expected = [], [], []
+        for number in range(len(places)):
+            count = size - (number == len(places) - 1)
+            rows = random.permutation(90)[:count]
+            some = replace(changes, **{
+                name: value[..., :count]
+                for name in ("factors", "places", "mirrored", "squares")
+                if (value := getattr(changes, name)) is not None
+            })  # fmt: skip
+            weights = random.uniform(0.1, 1, count).astype(np.float32)
+            keys = random.integers(0, 1 << 32, count, np.uint32)
+            group = ImagesInPlace(images, rows, some), data.training.targets[rows], weights, keys
+            groups.append(group)
+            loss, outputs = apart.step(*group)
+            expected.append((loss, outputs.copy(), network.state_flat.copy()))
+            gradients.append(apart.gradient.copy())
+            network.state_flat[...] = before
+        results = together.step_groups(groups, places, are_all=are_all)
+        assert results is not None
+        np.testing.assert_array_equal(network.state_flat, before)
+        for found, wanted in zip(results.groups, expected, strict=True):
+            for one, other in zip(found, wanted, strict=True):
+                np.testing.assert_array_equal(one, other)
+        for program in together._group_programs.values():
+            jobs, own = program._program.jobs, program._plan.program.jobs
+            first = [job.calls[0].kernel is own[0].calls[0].kernel for job in jobs]
+            assert sum(first) == len(places)
+            waits = [
+                job.barrier for job, begins in zip(jobs, [*first[1:], True], strict=True) if begins
+            ]
+            assert all(waits), "a group begins while the one before is added"
+        if are_all:
+            assert results.sums == []
+            np.testing.assert_array_equal(together.gradient, textbook_sum(gradients))
+        else:
+            for total, block in zip(results.sums, block_sizes(places), strict=True):
+                np.testing.assert_array_equal(total, textbook_sum(gradients[:block]))
+                del gradients[:block]
+            assert not gradients
+
+
 def test_without_batch_normalisation_groups_change_little(
     problem: Any, make_network: Any, engine: str
 ) -> None:
@@ -135,6 +207,17 @@ def test_gradients_that_are_added_in_bfloat16(problem: Any, make_network: Any, g
         np.testing.assert_array_equal(made.gradient, definition(gradients))
         found.append((outcome.loss, network.state_flat.tolist()))
     assert found[0] == found[1]
+
+
+def test_losses_that_are_called_take_one_group_after_the_other(
+    problem: Any, make_network: Any
+) -> None:
+    network = make_network()
+    data = prepared(network, *problem(8), loss=mean_of_squares)
+    made = make_engine(network, engine="llvm", batch_size=8, loss=data.loss)
+    weights, keys = np.full(8, 0.125, np.float32), np.zeros(8, np.uint32)
+    group = (data.training.images, data.training.targets, weights, keys)
+    assert made.step_groups([group], range(1), are_all=True) is None
 
 
 def mean_of_squares(outputs: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray]:

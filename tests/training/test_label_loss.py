@@ -162,7 +162,7 @@ def test_nests_compute_what_numpy_does(labels, lanes, weighted):
     )
     found = runner.run(images, targets, weights, keys)
     np.testing.assert_allclose(found, outputs, rtol=1e-11, atol=1e-12)
-    np.testing.assert_allclose(runner.plan.losses.sum(), value, rtol=1e-11)
+    np.testing.assert_allclose(runner.batch.losses.sum(), value, rtol=1e-11)
     scale = np.abs(oracle.gradient).max()
     np.testing.assert_allclose(runner.plan.gradient, oracle.gradient, atol=1e-12 * scale)
 

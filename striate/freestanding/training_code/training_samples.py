@@ -117,7 +117,7 @@ class _SampleSteps:
         self.update.prepare(RATE)
         thread_pool().run(self.update.program)
         self.optimizer.steps += 1
-        return float(self.runner.plan.losses.sum(dtype=np.float64))
+        return self.runner.batch.loss
 
 
 def _targets(

@@ -25,7 +25,7 @@ from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array
 from striate.nest.algebra import Expression, Index, Nest, Store, Tensor, strides_of
 from striate.nest.elementary import minimum, rint, where
-from striate.plan.inputs import ImageChanges, ImagesInPlace, InputFormat
+from striate.plan.inputs import InputFormat
 from striate.plan.layout import EVERY_PIXEL, Access, Buffer, Image, Location
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from striate.plan.layout import Axes
     from striate.plan.lowering.builder import Builder
 
-# Larger than any row or column.
-_FAR = 1e9
+SIDES = ("top", "bottom", "left", "right")
+"""Those of a rectangle."""
 
 
 class InputStage:
@@ -45,6 +45,9 @@ class InputStage:
 
     Attributes:
         raw, addresses: where images are copied to, or else where each begins.
+        places, amounts: of each image, where its rows and columns begin in the tables of these; and
+            one number for each of `names`, such as its factor.
+        colours: that of padding, and of what is cut out, per number of a `period`.
     """
 
     def __init__(self, builder: Builder, image: Image, loading: InputFormat) -> None:
@@ -54,14 +57,14 @@ class InputStage:
         pixels = lanes * image.features
         self.raw = Buffer("raw", pixels, loading.element, "block")
         self.addresses = Buffer("image addresses", lanes, "u64", "block", near=pixels)
-        self._places = Buffer("image places", 2 * lanes, "i32", "block", near=0)
-        self._names = [
+        self.places = Buffer("image places", 2 * lanes, "i32", "block", near=0)
+        self.names = [
             *(["factor"] if loading.brightness else []),
-            *(f"padding {side}" for side in _SIDES if loading.padded),
-            *(f"cut {side}" for side in _SIDES if loading.cut),
+            *(f"padding {side}" for side in SIDES if loading.padded),
+            *(f"cut {side}" for side in SIDES if loading.cut),
         ]
-        size = max(len(self._names), 1) * lanes
-        self._amounts = Buffer("image amounts", size, "real", "block", near=0)
+        size = max(len(self.names), 1) * lanes
+        self.amounts = Buffer("image amounts", size, "real", "block", near=0)
         margin = loading.margin or 0
         self._wide = (image.width + 2 * margin) * (image.channels if self.flat else 1)
         self._rows = Buffer("source rows", image.height + 2 * margin, "i32", "global")
@@ -70,7 +73,7 @@ class InputStage:
         self.period = image.width * image.channels if self.flat else image.channels
         self._scale = builder.buffer("pixel factor", self.period, "global")
         self._mean = builder.buffer("pixel mean", self.period, "global")
-        self._colours = builder.buffer("colours", 2 * self.period, "global")
+        self.colours = builder.buffer("colours", 2 * self.period, "global")
 
     # --- the step --------------------------------------------------------------------------
 
@@ -94,9 +97,9 @@ class InputStage:
             out = image.tensor("out", EVERY_PIXEL)
         nest = Nest(axes, stores=(Store(out, value),))
         memory = {
-            "raw": self.raw, "addresses": self.addresses, "places": self._places,
-            "amounts": self._amounts, "rows": self._rows, "columns": self._columns,
-            "scale": self._scale, "mean": self._mean, "colours": self._colours,
+            "raw": self.raw, "addresses": self.addresses, "places": self.places,
+            "amounts": self.amounts, "rows": self._rows, "columns": self._columns,
+            "scale": self._scale, "mean": self._mean, "colours": self.colours,
             "out": image.buffer,
         }  # fmt: skip
         places = {role: Location(memory[role]) for role in nest.buffers}
@@ -126,11 +129,11 @@ class InputStage:
     def _depth(self, what: str) -> Expression:
         """How far a pixel is inside a rectangle of each image; below 0 outside."""
         y, x = Index((("y", 1),)), Index((("e" if self.flat else "x", 1),))
-        top, bottom, left, right = (self._amount(f"{what} {side}") for side in _SIDES)
+        top, bottom, left, right = (self._amount(f"{what} {side}") for side in SIDES)
         return minimum(minimum(y - top, bottom - y), minimum(x - left, right - x))
 
     def _amount(self, name: str) -> Tensor:
-        return Tensor("amounts", strides_of(self._lane()), self._names.index(name) * self.lanes)
+        return Tensor("amounts", strides_of(self._lane()), self.names.index(name) * self.lanes)
 
     def _colour(self, number: int) -> Tensor:
         return self._per_channel("colours", number * self.period)
@@ -147,25 +150,16 @@ class InputStage:
         """Find the memory of what the step uses, and write what stays the same."""
         self._arrays = arrays
         loading, image = self.loading, self.image
-        if not loading.direct:
+        if not loading.direct or loading.margin is None:
             return
-        # Where a batch has fewer images, zeros are read.
-        self._nothing = np.zeros(image.features, np.uint8 if loading.element == "u8" else "f8")
-        start = self._nothing.ctypes.data
-        self._images = self._table(self.addresses, np.int64, [start])
-        if loading.margin is not None:
-            self._starts = self._table(self._places, np.int32, [0, 0])
-            lines = _sources(image.height, loading.margin, loading.reflect)
-            pixels = _sources(image.width, loading.margin, loading.reflect)[:, None]
-            pixels = pixels * image.channels
-            if self.flat:
-                pixels = pixels + np.arange(image.channels)
-            both = np.concatenate([pixels.ravel(), pixels[::-1].ravel()])
-            arrays[self._rows][: lines.size] = lines * (image.width * image.channels)
-            arrays[self._columns][: both.size] = both
-        if self._names:
-            absent = [_ABSENT[name] for name in self._names]
-            self._measures = self._table(self._amounts, np.float32, absent)
+        lines = _sources(image.height, loading.margin, loading.reflect)
+        pixels = _sources(image.width, loading.margin, loading.reflect)[:, None]
+        pixels = pixels * image.channels
+        if self.flat:
+            pixels = pixels + np.arange(image.channels)
+        both = np.concatenate([pixels.ravel(), pixels[::-1].ravel()])
+        arrays[self._rows][: lines.size] = lines * (image.width * image.channels)
+        arrays[self._columns][: both.size] = both
 
     @unwatched
     def set_preprocessing(self, preprocessing: Preprocessing) -> None:
@@ -177,97 +171,20 @@ class InputStage:
         for buffer, values in ((self._mean, mean), (self._scale, scale)):
             self._arrays[buffer][: self.period] = np.resize(values, self.period)
 
-    def point_to(self, picked: ImagesInPlace) -> None:
-        """What the next run reads."""
-        changes, count = picked.changes, len(picked)
-        picked.find(self._images.values[0, :count])
-        self._images.write(count)
-        if self.loading.margin is not None:
-            self._place(changes, self._starts.values[:, :count])
-            self._starts.write(count)
-        if self._names:
-            self._measure(changes, count)
-            self._measures.write(count)
-        if self.loading.padded:
-            self._paint(0, changes.padding)
-        if self.loading.cut:
-            self._paint(1, changes.colour)
-
-    def _place(self, changes: ImageChanges, starts: npt.NDArray[np.int32]) -> None:
-        """Where the rows and columns of each image begin in the tables of rows and columns."""
-        starts[...] = 0 if changes.places is None else changes.places
-        if changes.mirrored is not None:
-            # The mirrored table comes behind the other, and begins with the other's last column.
-            back = self.image.width + 4 * changes.margin - starts[1]
-            np.copyto(starts[1], back, where=changes.mirrored)
-        starts[1] *= self._pixel
-
-    def _measure(self, changes: ImageChanges, count: int) -> None:
-        """The factor of each image, and its rectangles."""
-        if changes.factors is not None:
-            self._amount_of("factor", count)[...] = changes.factors
-        if self.loading.padded and changes.places is not None:
-            tops, lefts = changes.margin - changes.places
-            if changes.mirrored is not None:
-                lefts = np.where(changes.mirrored, -lefts, lefts)
-            self._rectangle("padding", tops, lefts, self.image.height, self.image.width)
-        if changes.squares is not None:
-            tops, lefts = changes.squares
-            self._rectangle("cut", tops, lefts, changes.side, changes.side)
-
-    def _rectangle(self, name: str, tops: Array, lefts: Array, height: int, width: int) -> None:
-        """Both ends belong to it."""
-        starts = lefts * self._pixel
-        ends = (tops, tops + (height - 1), starts, starts + (width * self._pixel - 1))
-        for side, end in zip(_SIDES, ends, strict=True):
-            self._amount_of(f"{name} {side}", len(end))[...] = end
-
-    def _amount_of(self, name: str, count: int) -> Array:
-        return self._measures.values[self._names.index(name), :count]
-
-    def _paint(self, number: int, colour: Array | None) -> None:
-        start = number * self.period
-        memory = self._arrays[self._colours][start : start + self.period]
-        memory.reshape(-1, self.image.channels)[...] = colour
-
-    def _table(self, buffer: Buffer, dtype: npt.DTypeLike, absent: list[float]) -> _PerImage:
-        blocks, size = self.builder.settings.blocks, len(absent) * self.lanes
-        memory = self._arrays[buffer].reshape(blocks, buffer.span)[:, :size]
-        # To part an axis copies nothing: it is the memory that the kernels read.
-        return _PerImage(memory.reshape(blocks, len(absent), self.lanes), np.array(absent, dtype))
-
     @property
-    def _pixel(self) -> int:
-        """How far the axis along a row goes from pixel to pixel."""
-        return self.image.channels if self.flat else 1
-
-
-class _PerImage:
-    """What differs from image to image.
-
-    Attributes:
-        values: by kind and image, to be written to; `write` puts them into the plan's blocks.
-    """
-
-    def __init__(self, memory: Array, absent: Array) -> None:
-        blocks, kinds, lanes = memory.shape
-        self.values: Array = np.empty((kinds, blocks * lanes), absent.dtype)
-        self._memory, self._absent = memory, absent[:, None]
-        self._by_block = self.values.reshape(kinds, blocks, lanes).swapaxes(0, 1)
-
-    def write(self, count: int) -> None:
-        """Tell the plan; behind the first `count` images there are none."""
-        self.values[:, count:] = self._absent
-        self._memory[...] = self._by_block
-
-
-_SIDES = ("top", "bottom", "left", "right")
-# What images are told that a batch does not have: they stay as they are.
-_ABSENT = {
-    "factor": 1.0,
-    **dict(zip((f"padding {side}" for side in _SIDES), (-_FAR, _FAR, -_FAR, _FAR), strict=True)),
-    **dict(zip((f"cut {side}" for side in _SIDES), (_FAR, -_FAR, _FAR, -_FAR), strict=True)),
-}
+    def of_batch(self) -> list[Buffer]:
+        """What a batch fills, of the memory that the step uses: see
+        `striate.plan.input_tables.InputTables`.
+        """
+        loading = self.loading
+        if not loading.direct:
+            return [self.raw]
+        return [
+            self.addresses,
+            *([self.places] if loading.margin is not None else []),
+            *([self.amounts] if self.names else []),
+            *([self.colours] if loading.padded or loading.cut else []),
+        ]
 
 
 def _sources(length: int, margin: int, reflect: bool) -> npt.NDArray[np.intp]:
