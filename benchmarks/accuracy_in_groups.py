@@ -1,7 +1,7 @@
 """What groups cost in accuracy, and gradients of groups that are added in bfloat16.
 
     python benchmarks/accuracy_in_groups.py [digits ../shared/data/mnist …] [--groups 4] [--seeds 5]
-        [--dtypes float32 bfloat16]
+        [--dtypes float32 bfloat16] [--width 1.0]
 
 Trains the recipe for each source with batches at once, and in groups with each `--reduce-dtype`,
 from the same seeds.
@@ -18,12 +18,13 @@ import tempfile
 from pathlib import Path
 
 
-def accuracy(source: str, groups: int, dtype: str, seed: int) -> float:
+def accuracy(source: str, groups: int, dtype: str, seed: int, width: str) -> float:
     """That on the test images, in %."""
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             [sys.executable, "-m", "striate", "train", source, "--groups", str(groups),
-             "--reduce-dtype", dtype, "--seed", str(seed), "--no-check", "--quiet", "--json",
+             "--reduce-dtype", dtype, "--seed", str(seed), "--network-width", width,
+             "--no-check", "--quiet", "--json",
              "--out", str(Path(folder, "model.safetensors"))],
             stdout=subprocess.PIPE, text=True, check=True,
         )  # fmt: skip
@@ -35,6 +36,7 @@ def main() -> int:
     parser.add_argument("sources", nargs="*", default=["digits"])
     parser.add_argument("--groups", type=int, default=4)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--width", default="1.0", help="of the recipe's network")
     parser.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16"])
     options = parser.parse_args()
     ways = ((1, "float32"), *((options.groups, dtype) for dtype in options.dtypes))
@@ -42,7 +44,7 @@ def main() -> int:
         found: dict[tuple[int, str], list[float]] = {way: [] for way in ways}
         for seed in range(options.seeds):
             for way in ways:
-                found[way].append(accuracy(source, *way, seed))
+                found[way].append(accuracy(source, *way, seed, options.width))
             told = ", ".join(f"{found[way][-1]:.2f}" for way in ways)
             print(f"{source}: seed {seed}: {told}", file=sys.stderr, flush=True)
         for way in ways:

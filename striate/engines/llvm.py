@@ -90,7 +90,9 @@ class CompiledEngine:
         outputs = np.empty((len(given), *self.network.output_shape), np.float32)
         for start in range(0, len(given), self.batch_size):
             batch = ImagesInPlace(given.images, given.rows[start : start + self.batch_size])
-            outputs[start : start + len(batch)] = self._runner(batch, training=False).run(batch)
+            outputs[start : start + len(batch)] = self._runner(batch.loading, training=False).run(
+                batch
+            )
         return outputs
 
     def step(
@@ -102,7 +104,7 @@ class CompiledEngine:
     ) -> tuple[float, Array]:
         """Loss and outputs in training mode; fills `gradient`: see `Engine.step`."""
         given = self._checked(images, targets, weights, keys)
-        runner = self._runner(given.images, training=True)
+        runner = self._runner(given.images.loading, training=True)
         self.gradient = runner.plan.gradient
         if self.loss is not None and not has_nests(self.loss):
             return self._step_by_call(runner, self.loss, *given)
@@ -116,10 +118,10 @@ class CompiledEngine:
         if self.loss is None or not has_nests(self.loss):
             return None
         given = [self._checked(*group) for group in groups]
-        loading = given[0].images.loading
-        if any(one.images.loading != loading for one in given):
+        loading, *others = (one.images.loading for one in given)
+        if any(other != loading for other in others):
             return None
-        runner = self._runner(given[0].images, training=True)
+        runner = self._runner(loading, training=True)
         self.gradient = runner.plan.gradient
         key = (loading, places, are_all)
         if key not in self._group_programs:
@@ -271,9 +273,9 @@ class CompiledEngine:
             images = np.ascontiguousarray(images, kind)
         return ImagesInPlace(images, np.arange(len(images)))
 
-    def _runner(self, images: ImagesInPlace, *, training: bool) -> Runner:
-        """The runner for such images, made when it is first needed."""
-        key = (training, images.loading)
+    def _runner(self, loading: InputFormat, *, training: bool) -> Runner:
+        """The runner for images that come in so, made when it is first needed."""
+        key = (training, loading)
         if key not in self._runners:
             self._runners[key] = Runner(
                 self.network,
@@ -281,7 +283,7 @@ class CompiledEngine:
                 threads=self.threads,
                 training=training,
                 loss=_how_computed(self.loss) if training and self.loss is not None else None,
-                loading=images.loading,
+                loading=loading,
                 exact=self.exact,
                 bfloat16=self.bfloat16,
                 positive_weight=positive_weight_of(self.loss) if training else (),

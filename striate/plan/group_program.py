@@ -28,7 +28,7 @@ from striate.plan.lowering.recorder import Recorder
 from striate.plan.memory.placement import Memory
 from striate.plan.plan import Plan
 from striate.plan.stage import in_tasks
-from striate.ranks.sum_tree import Joining, block_sizes, joinings
+from striate.ranks.sum_tree import Joining, joinings, largest_blocks
 
 # Numbers that one task adds up.
 _CHUNK = 4096
@@ -46,14 +46,15 @@ class GroupProgram:
 
     Attributes:
         sums: if not `are_all`, the gradients of the largest blocks that the places have, each added
-            up: see `striate.ranks.sum_tree.block_sizes`.
+            up: see `striate.ranks.sum_tree.largest_blocks`.
     """
 
     def __init__(self, plan: Plan, threads: int, places: range, *, are_all: bool) -> None:
-        self._plan, self._places = plan, places
+        self._plan = plan
         self._found = [_GroupMemory(plan) for _ in places]
         steps = list(joinings(places, are_all=are_all))
-        waiting = 0 if are_all else len(block_sizes(places))
+        waiting = 0 if are_all else len(largest_blocks(places))
+        # The sum of all groups is no slot's: it stays where the last one's gradient is.
         slots = max(waiting, *(step.slot + 1 for step in steps[: len(steps) - are_all]), 0)
         self._slots = [aligned_zeros(plan.gradient.size) for _ in range(slots)]
         self.sums: list[Floats] = self._slots[:waiting]
@@ -63,6 +64,11 @@ class GroupProgram:
             jobs += (job.moved(group.moves) for job in plan.program.jobs)
             jobs += additions.jobs(step, stays=are_all and number == len(steps) - 1)
         self._program = Program(jobs, threads, plan.settings.target, flushes=True)
+
+    @property
+    def bytes(self) -> int:
+        """Memory beside that of the plan."""
+        return sum(a.nbytes for a in self._slots) + sum(group.bytes for group in self._found)
 
     def run(self, groups: Sequence[BatchInput]) -> Iterator[tuple[float, Array, Floats]]:
         """Of each group the loss, the outputs, and what the running statistics become by it alone,
@@ -85,6 +91,7 @@ class _GroupMemory:
         batch: of its images.
         statistics: the running statistics.
         moves: from the plan's memory to this.
+        bytes: of it.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -93,6 +100,7 @@ class _GroupMemory:
         kept[statistics] = plan.memory.arrays[statistics]
         own = {buffer: aligned_zeros(array.size, array.dtype) for buffer, array in kept.items()}
         self.batch, self.statistics = BatchMemory(plan, own), own[statistics]
+        self.bytes = sum(array.nbytes for array in own.values())
         self.moves = [_move(array, own[buffer]) for buffer, array in kept.items()]
 
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from striate.common.arrays import Array, Floats
 from striate.common.bfloat16_rounding import widen_into
 from striate.ranks.exchange import Exchange
-from striate.ranks.sum_tree import Block, SumTree, Vector, VectorPart, block_sizes, sum_of
+from striate.ranks.sum_tree import Block, SumTree, Vector, VectorPart, largest_blocks, sum_of
 
 _TOGETHER = 1 << 17
 """The numbers of a piece: enough to send at full speed, and few beside those of a gradient for
@@ -127,13 +127,11 @@ class SharedSum:
         """Room for this rank's slice of the blocks of the others, with their numbers."""
         found: list[tuple[int, Block]] = []
         for rank in sorted(self._others):
-            share = own_share(count, rank, self._exchange.size)
-            start = share.start
-            for size in block_sizes(share):
+            for places in largest_blocks(own_share(count, rank, self._exchange.size)):
                 if len(found) == len(self._received):
                     self._received.append(tuple(part.empty() for part in self._slice))
-                found.append((rank, Block(start, size, self._received[len(found)])))
-                start += size
+                block = Block(places.start, len(places), self._received[len(found)])
+                found.append((rank, block))
         return found
 
     def _pieces_of_others(self) -> Iterator[tuple[int, SlicePiece]]:

@@ -74,15 +74,15 @@ class Block:
         return Block(self.start, self.size + right.size, self.total)
 
 
-def block_sizes(places: range) -> list[int]:
-    """The sizes of the largest blocks that some places have, one after the other."""
-    sizes, start = [], places.start
+def largest_blocks(places: range) -> list[range]:
+    """The places of the largest blocks that some places have, one after the other."""
+    blocks, start = [], places.start
     while start < places.stop:
         fitting = 1 << (places.stop - start).bit_length() - 1
-        size = min(fitting, start & -start) if start else fitting
-        sizes.append(size)
-        start += size
-    return sizes
+        stop = start + (min(fitting, start & -start) if start else fitting)
+        blocks.append(range(start, stop))
+        start = stop
+    return blocks
 
 
 def sum_of(blocks: Iterable[Block]) -> Vector:
@@ -116,7 +116,7 @@ def joinings(places: range, *, are_all: bool) -> Iterator[Joining]:
     """What becomes of the vector of each place.
 
     Args:
-        places: those whose vectors come; afterwards the slots hold the `block_sizes` of these.
+        places: those whose vectors come; afterwards the slots hold the `largest_blocks` of these.
         are_all: whether there are no others: the vector of the last one then becomes the sum of
             all, in slot 0.
     """

@@ -22,7 +22,7 @@ from striate.common.arrays import Array, Floats
 from striate.ranks.alone import ALONE
 from striate.ranks.exchange import Exchange
 from striate.ranks.shared_sum import SharedSum
-from striate.ranks.sum_tree import Block, SumTree, VectorPart, sum_of
+from striate.ranks.sum_tree import Block, SumTree, VectorPart, largest_blocks, sum_of
 from striate.training.batches import Batch
 from striate.training.epoch_metrics import right_answers
 
@@ -141,12 +141,7 @@ class GroupedStep:
 
     def _with_statistics(self, batch: Batch, results: GroupResults) -> _FoundHere:
         """What the engine has added up, and the statistics beside it."""
-        before = self._network.state_flat
-        rest = SumTree([VectorPart(before.size)])
-        for place, (_, _, statistics) in enumerate(results.groups, batch.first):
-            size = len(batch.groups[place - batch.first].keys)
-            rest.add(place, _told(statistics, before, size, batch))
-        sums, blocks = results.sums, rest.take_blocks()
+        sums, blocks = results.sums, self._statistics(batch, results)
         if self._exchange.is_alone:
             sums, blocks = [self._engine.gradient], [Block(0, batch.count, sum_of(blocks))]
         return _FoundHere(
@@ -157,6 +152,20 @@ class GroupedStep:
                 for gradient, block in zip(sums, blocks, strict=True)
             ],
         )
+
+    def _statistics(self, batch: Batch, results: GroupResults) -> list[Block]:
+        """The blocks of what groups add to the running statistics."""
+        before, places = (
+            self._network.state_flat,
+            range(batch.first, batch.first + len(batch.groups)),
+        )
+        if not before.size:
+            return [Block(one.start, len(one), (before,)) for one in largest_blocks(places)]
+        tree = SumTree([VectorPart(before.size)])
+        found = zip(places, batch.groups, results.groups, strict=True)
+        for place, group, (_, _, statistics) in found:
+            tree.add(place, _told(statistics, before, len(group.keys), batch))
+        return tree.take_blocks()
 
     def _one_by_one(self, batch: Batch) -> _FoundHere:
         """Compute one group after the other, and hand on their gradients."""

@@ -12,7 +12,7 @@ from striate.ranks import shared_sum
 from striate.ranks.alone import ALONE
 from striate.ranks.exchange import Exchange
 from striate.ranks.shared_sum import SharedSum, own_share
-from striate.ranks.sum_tree import VectorPart, block_sizes, textbook_sum
+from striate.ranks.sum_tree import VectorPart, largest_blocks, textbook_sum
 from tests.ranks.rank_threads import ThreadExchange, on_ranks
 from tests.ranks.test_sum_tree import rounded, rounded_sum, vectors
 
@@ -81,7 +81,7 @@ def test_everything_is_someones(count: int, size: int) -> None:
     assert [place for share in shares for place in share] == list(range(count))
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
     for share in shares:
-        sizes = block_sizes(share)
+        sizes = [len(block) for block in largest_blocks(share)]
         assert sum(sizes) == len(share)
         place = share.start
         for block in sizes:

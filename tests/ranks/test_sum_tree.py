@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from striate.ranks.sum_tree import SumTree, VectorPart, block_sizes, joinings, textbook_sum
+from striate.ranks.sum_tree import SumTree, VectorPart, joinings, largest_blocks, textbook_sum
 
 
 def vectors(count: int, length: int = 37, seed: int = 0) -> list[np.ndarray]:
@@ -71,10 +71,8 @@ def test_slots_hold_the_blocks(places: range, are_all: bool) -> None:
             total = slots.pop(slot) + total
         assert joining.slot not in slots
         slots[joining.slot] = total
-    sizes = [len(places)] if are_all else block_sizes(places)
-    assert sorted(slots) == list(range(len(sizes)))
-    start = places.start
-    for slot, size in enumerate(sizes):
-        expected = textbook_sum([given[place] for place in range(start, start + size)])
+    blocks = [places] if are_all else largest_blocks(places)
+    assert sorted(slots) == list(range(len(blocks)))
+    for slot, block in enumerate(blocks):
+        expected = textbook_sum([given[place] for place in block])
         np.testing.assert_array_equal(slots[slot], expected)
-        start += size
