@@ -148,8 +148,7 @@ def _room(nest: Nest, target: Target, lanes: int, element: str) -> int:
     if nest.reduction == "none":
         return max(_RESULTS // len(nest.stores), 1)
     accumulators = len(nest.terms) * (2 if nest.reduction == "argmax" else 1)
-    registers = -(-lanes // target.lanes(BYTES[element]))  # that hold a vector
-    at_once = registers // lane_parts(lanes, target, element)
+    at_once = target.vectors(lanes, BYTES[element]) // lane_parts(lanes, target, element)
     return max(target.accumulators // (accumulators * at_once), 1)
 
 

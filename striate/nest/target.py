@@ -105,6 +105,10 @@ class Target:
         """How many elements one vector register holds."""
         return self.vector_bytes // element_bytes
 
+    def vectors(self, count: int, element_bytes: int) -> int:
+        """How many vector registers hold so many elements."""
+        return -(-count // self.lanes(element_bytes))
+
     def narrowed(self, vector_bytes: int, registers: int | None = None) -> Target:
         """The same processor with shorter vectors, to drive the emitter in tests."""
         return replace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -59,7 +60,7 @@ class TileEmitter:
         self.code, self.at, self.counts, self.zeros = code, at, counts, zeros
         self.prefetch, self.reach = target.prefetches, target.reach
         self.registers, self.accumulators = target.registers, target.accumulators
-        self.whole_vector = target.lanes(BYTES[element])
+        self.vectors = functools.partial(target.vectors, element_bytes=BYTES[element])
         self.parts = lane_parts(schedule.lanes, target, element)
         self.scalar = target.vector_bytes == BYTES[element] and not target.is_x86
         self.extents, self.tile = dict(nest.axes), dict(schedule.tile)
@@ -101,7 +102,7 @@ class TileEmitter:
         other. Neighbouring lanes are added first, so that changes no sum.
         """
         whole, sums = self.schedule.lanes, len(points) * len(self.nest.terms)
-        fits = sums * -(-whole // self.whole_vector) <= self.accumulators
+        fits = sums * self.vectors(whole) <= self.accumulators
         lanes = whole if fits else whole // self.parts
         arithmetic = self.at.arithmetic(lanes)
         parts = []
@@ -200,7 +201,7 @@ class TileEmitter:
         self.at.forget()
         own = _split(accumulators, len(points))
         steps = self._steps()
-        free = self.registers - len(accumulators) * -(-place.count // self.whole_vector)
+        free = self.registers - len(accumulators) * self.vectors(place.count)
         for together in self._sharing(points):
             if len(steps) == 1:  # else LLVM finds an order among all steps
                 some = [points[i] for i in together]
