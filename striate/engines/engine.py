@@ -13,6 +13,7 @@ from striate.common.arrays import Array, Floats
 if TYPE_CHECKING:
     from striate.optim.losses import Loss
     from striate.optim.optimizers import Optimizer
+    from striate.plan.group_program import GroupResult
 
 
 GroupInput: TypeAlias = tuple[Any, Array, Array, npt.NDArray[np.uint32]]
@@ -23,13 +24,12 @@ class GroupResults(NamedTuple):
     """What steps of several groups of a batch have found.
 
     Attributes:
-        groups: of each its loss, its outputs (n, outputs), and what the running statistics become
-            by it alone, which is valid until the next steps.
+        groups: of each its loss, outputs, and running statistics.
         sums: the gradients of the largest blocks that the groups make, each added up, valid until
             the next steps; none if all groups of the batch are here, whose sum is in `gradient`.
     """
 
-    groups: list[tuple[float, Array, Floats]]
+    groups: list[GroupResult]
     sums: list[Floats]
 
 

@@ -128,7 +128,7 @@ class CompiledEngine:
             program = GroupProgram(runner.plan, runner.threads, places, are_all=are_all)
             self._group_programs[key] = program
         program = self._group_programs[key]
-        return GroupResults(list(program.run(given)), program.sums)
+        return GroupResults(program.run(given), program.sums)
 
     def _checked(
         self,

@@ -13,7 +13,8 @@ group without Python, which would take as long as a small network does, and they
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from striate.common.arrays import Array, Floats
 from striate.common.memory import aligned_zeros
@@ -33,6 +34,21 @@ from striate.ranks.sum_tree import Joining, joinings, largest_blocks
 # Numbers that one task adds up.
 _CHUNK = 4096
 _ALONG = (("e", 1),)
+
+
+class GroupResult(NamedTuple):
+    """What a group has found.
+
+    Attributes:
+        loss: its part of the batch's.
+        outputs: of its images, (n, *output shape).
+        statistics: what the running statistics become by this group alone; valid until the next
+            run.
+    """
+
+    loss: float
+    outputs: Array
+    statistics: Floats
 
 
 class GroupProgram:
@@ -70,18 +86,21 @@ class GroupProgram:
         """Memory beside that of the plan."""
         return sum(a.nbytes for a in self._slots) + sum(group.bytes for group in self._found)
 
-    def run(self, groups: Sequence[BatchInput]) -> Iterator[tuple[float, Array, Floats]]:
-        """Of each group the loss, the outputs, and what the running statistics become by it alone,
-        which is valid until the next run.
-        """
+    def run(self, groups: Sequence[BatchInput]) -> list[GroupResult]:
+        """Run the groups, one for each place; the running statistics stay as they are."""
         statistics = self._plan.memory.arrays[self._plan.builder.statistics]
         for memory, group in zip(self._found, groups, strict=True):
             memory.batch.enter(*group)
             memory.statistics[...] = statistics
         thread_pool().run(self._program)
-        for memory, group in zip(self._found, groups, strict=True):
-            outputs = first_images(memory.batch.outputs, len(group.images))
-            yield memory.batch.loss, outputs, memory.statistics
+        return [
+            GroupResult(
+                memory.batch.loss,
+                first_images(memory.batch.outputs, len(group.images)),
+                memory.statistics,
+            )
+            for memory, group in zip(self._found, groups, strict=True)
+        ]
 
 
 class _GroupMemory:

@@ -145,8 +145,8 @@ class GroupedStep:
         if self._exchange.is_alone:
             sums, blocks = [self._engine.gradient], [Block(0, batch.count, sum_of(blocks))]
         return _FoundHere(
-            [loss for loss, _, _ in results.groups],
-            [outputs for _, outputs, _ in results.groups],
+            [one.loss for one in results.groups],
+            [one.outputs for one in results.groups],
             [
                 Block(block.start, block.size, (gradient, *block.total))
                 for gradient, block in zip(sums, blocks, strict=True)
@@ -163,8 +163,8 @@ class GroupedStep:
             return [Block(one.start, len(one), (before,)) for one in largest_blocks(places)]
         tree = SumTree([VectorPart(before.size)])
         found = zip(places, batch.groups, results.groups, strict=True)
-        for place, group, (_, _, statistics) in found:
-            tree.add(place, _told(statistics, before, len(group.keys), batch))
+        for place, group, result in found:
+            tree.add(place, _told(result.statistics, before, len(group.keys), batch))
         return tree.take_blocks()
 
     def _one_by_one(self, batch: Batch) -> _FoundHere:
