@@ -155,10 +155,8 @@ class GroupedStep:
 
     def _statistics(self, batch: Batch, results: GroupResults) -> list[Block]:
         """The blocks of what groups add to the running statistics."""
-        before, places = (
-            self._network.state_flat,
-            range(batch.first, batch.first + len(batch.groups)),
-        )
+        before = self._network.state_flat
+        places = range(batch.first, batch.first + len(batch.groups))
         if not before.size:
             return [Block(one.start, len(one), (before,)) for one in largest_blocks(places)]
         tree = SumTree([VectorPart(before.size)])
