@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import select
 import shlex
+import socket
 import subprocess
 import sys
 import threading
@@ -380,6 +382,23 @@ def test_what_a_worker_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(on_worker, "find_spec", lambda name: None)
     assert on_worker.look(str(tmp_path), "mark").startswith("has no mpi4py")
     assert on_worker.run(["/nowhere/proxy"]).startswith("/nowhere/proxy cannot be started (No")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such lines")
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_rank_whose_proxy_was_killed_before_it_could_look(is_there: bool) -> None:
+    """It has another parent then, which stays."""
+    code = "from striate.ranks.leash import end_with_parent; end_with_parent(); print('there')"
+    proxy, rank = socket.socketpair()
+    with proxy, rank:
+        if not is_there:
+            proxy.close()
+        environment = {**os.environ, "PMI_FD": str(rank.fileno())}
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=environment, pass_fds=[rank.fileno()], stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    assert (done.returncode, done.stdout) == ((0, "there\n") if is_there else (-9, ""))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell stands for the proxy")
