@@ -5,7 +5,8 @@ for programs that do not know it at all, and in the process that waits nothing e
 beside each rank that connects runs this file, as a small program of its own without any package.
 Where MPICH's mpiexec has started the ranks, on Linux, it looks at those of its machine: if one of
 them has ended, or is another program and does not come, it says so and ends all. Elsewhere, and of
-ranks on other machines, it knows only how long that takes.
+ranks on other machines, it knows only how long that takes. And if what has started the rank ends,
+it ends the rank.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ _TOLD_TO = 2
 """Standard error."""
 _EXIT_CODE, _LONGEST = 2, 60
 _MPICH = "hydra_pmi_proxy"
+_LINE = "PMI_FD"
+"""The variable by which PMI tells a rank the file descriptor of its line to what has started it."""
 
 
 class Neighbour(NamedTuple):
@@ -110,6 +113,16 @@ def neighbours(process: int) -> list[Neighbour]:
     return found
 
 
+def line_is_cut(environment: Mapping[str, str]) -> bool:
+    """Whether a rank has a line to what has started it, and nobody is at the other end."""
+    line = environment.get(_LINE, "")
+    if not line.isdecimal() or not hasattr(select, "poll"):
+        return False
+    poll = select.poll()
+    poll.register(int(line), 0)
+    return any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0))
+
+
 def end_all(code: int = _EXIT_CODE) -> None:
     """End all ranks, of which this process is one, while they are not connected yet.
 
@@ -132,7 +145,7 @@ def gathering(launch: Launch | None) -> Iterator[None]:
         return
     import subprocess
 
-    handle = os.environ.get("PMI_FD", "")
+    handle = os.environ.get(_LINE, "")
     beside = None
     with suppress(OSError):
         beside = subprocess.Popen(
@@ -154,7 +167,11 @@ def _watch(process: int, rank: int, size: int) -> None:
     patience = _seconds(os.environ.get(PATIENCE, ""))
     local = os.environ.get("MPI_LOCALNRANKS", "")
     begin = complete = time.monotonic()
+    parent = _parent(process)
     while not select.select([0], [], [], _LOOK)[0]:
+        if line_is_cut(os.environ) or _parent(process) != parent:
+            _end(process)
+            return
         found, now = neighbours(process), time.monotonic()
         if not local.isdecimal() or len(found) >= int(local):
             complete = now
@@ -173,14 +190,18 @@ def _watch(process: int, rank: int, size: int) -> None:
                 sys.stderr.flush()
                 if _ask(os.environ, process, _EXIT_CODE):
                     select.select([0], [], [], _TO_BE_HEARD)
-                with suppress(ProcessLookupError):
-                    os.kill(process, signal.SIGKILL)  # what has started it ends the others
+                _end(process)  # what has started it ends the others
             return
+
+
+def _end(process: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)
 
 
 def _ask(environment: Mapping[str, str], process: int, code: int) -> bool:
     """Ask MPICH's mpiexec to end all ranks, a process among them; whether it was asked."""
-    handle = environment.get("PMI_FD", "")
+    handle = environment.get(_LINE, "")
     launcher = _parent(process)
     if handle.isdecimal() and launcher is not None and _read(launcher, "comm").strip() == _MPICH:
         _be_heard()

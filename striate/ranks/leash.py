@@ -1,22 +1,22 @@
 """Ranks end with the proxy that has started them: who is killed cannot end those that depend on it.
 
 Otherwise they would wait without end for ranks that are no more, or could still be training, and
-hold their checkpoint, when others go on from it.
+hold their checkpoint, when others go on from it. While MPI connects them no thread of Python's has
+its turn, and `striate.ranks.gathering` watches.
 """
 
 from __future__ import annotations
 
 import os
-import select
 import signal
 import threading
 import time
 
+from striate.ranks.gathering import line_is_cut
+
 PARENT = "STRIATE_RANK_PARENT"
 """The variable that tells a rank the number of its proxy's process, where that may have ended
 before the rank can ask."""
-_LINE = "PMI_FD"
-"""The variable by which PMI tells a rank the file descriptor of its line to the proxy."""
 _INTERVAL = 0.2
 """Seconds."""
 
@@ -26,18 +26,9 @@ def end_with_parent() -> None:
     told = os.environ.get(PARENT, "")
     parent = int(told) if told.isdecimal() else os.getppid()
     # A process ends by closing its files, and its children see another parent only then.
-    if _is_cut(os.environ.get(_LINE, "")):
+    if line_is_cut(os.environ):
         _end()
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
-
-
-def _is_cut(line: str) -> bool:
-    """Whether there is a line, and nobody at its other end."""
-    if not line.isdecimal() or not hasattr(select, "poll"):
-        return False
-    poll = select.poll()
-    poll.register(int(line), 0)
-    return any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0))
 
 
 def _watch(parent: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
 import subprocess
 import sys
 import termios
@@ -82,6 +83,32 @@ def test_those_that_come_together_are_left_alone(capfd: pytest.CaptureFixture[st
     with gathering.gathering(None), pytest.raises(ValueError, match="mine"):
         raise ValueError("mine")
     assert capfd.readouterr().err == ""
+
+
+_HELD = """
+import ctypes
+from striate.ranks.gathering import gathering
+from striate.ranks.launched import Launch
+with gathering(Launch(2, 0, "mpiexec")):
+    print("there", flush=True)
+    ctypes.PyDLL(None).sleep(60)  # as in MPI_Init no other thread has its turn
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such lines")
+def test_a_rank_that_connects_ends_with_what_has_started_it() -> None:
+    proxy, rank = socket.socketpair()
+    with proxy, rank:
+        environment = {**os.environ, "PMI_FD": str(rank.fileno()), "PMI_RANK": "0"}
+        with subprocess.Popen(
+            [sys.executable, "-c", _HELD],
+            env=environment, pass_fds=[rank.fileno()], stdout=subprocess.PIPE, text=True,
+        ) as process:  # fmt: skip
+            assert process.stdout is not None and process.stdout.readline() == "there\n"
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(1)
+            proxy.close()
+            assert process.wait(20) == -9
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the system what of a pipe was read")
