@@ -8,6 +8,7 @@
 
 What the steps share: `settings` (batch, purpose, target), `layout` (blocks of images, halos, affine
 accesses), `stage` (nests bound to memory, in stages), `inputs` (how images come in).  `plan` puts
-the steps together, `runner` takes batches through a plan, `inference` fixes the weights, and
-`update` changes them by an optimiser.
+the steps together, `batch_memory` is what of its memory belongs to a batch (`input_tables`: which
+images), `runner` takes batches through a plan and `group_program` the groups of one, `inference`
+fixes the weights, and `update` changes them by an optimiser.
 """
