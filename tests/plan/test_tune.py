@@ -53,8 +53,10 @@ def bits(runner: Runner) -> str:
     """Of all results of a step or a batch."""
     seconds_of(runner)
     plan, settings = runner.plan, runner.settings
-    names = ["outputs"] if settings.loss is None else ["outputs", "gradient", "losses"]
-    arrays = [np.ascontiguousarray(getattr(plan, name)) for name in names]
+    found = [runner.batch.outputs]
+    if settings.loss is not None:
+        found += [plan.gradient, runner.batch.losses]
+    arrays = [np.ascontiguousarray(array) for array in found]
     return hashlib.sha256(b"".join(map(bytes, arrays))).hexdigest()
 
 
