@@ -90,9 +90,8 @@ class CompiledEngine:
         outputs = np.empty((len(given), *self.network.output_shape), np.float32)
         for start in range(0, len(given), self.batch_size):
             batch = ImagesInPlace(given.images, given.rows[start : start + self.batch_size])
-            outputs[start : start + len(batch)] = self._runner(batch.loading, training=False).run(
-                batch
-            )
+            runner = self._runner(batch.loading, training=False)
+            outputs[start : start + len(batch)] = runner.run(batch)
         return outputs
 
     def step(
@@ -125,8 +124,9 @@ class CompiledEngine:
         self.gradient = runner.plan.gradient
         key = (loading, places, are_all)
         if key not in self._group_programs:
-            program = GroupProgram(runner.plan, runner.threads, places, are_all=are_all)
-            self._group_programs[key] = program
+            self._group_programs[key] = GroupProgram(
+                runner.plan, runner.threads, places, are_all=are_all
+            )
         program = self._group_programs[key]
         return GroupResults(program.run(given), program.sums)
 

@@ -112,14 +112,9 @@ class BatchMemory:
 
 
 def buffers_of_batch(plan: Plan) -> list[Buffer]:
-    """The buffers of a plan that belong to one batch."""
-    builder = plan.builder
-    found = [*plan.input_stage.of_batch, plan.out, builder.mask, builder.keys, builder.shares]
-    found.append(builder.images)
-    if plan.settings.loss is not None:
-        found += [plan.targets, plan.weights, plan.losses]
-        found += [buffer for pair in plan.heads for buffer in pair]
-    return found
+    """The buffers of a plan to learn by that belong to one batch, but for those of a call."""
+    named = (buffer for name, buffer in plan.of_batch.items() if name != "gradient")
+    return list(dict.fromkeys([*plan.input_stage.of_batch, plan.out, *named]))
 
 
 def first_images(memory: Array, count: int) -> Array:

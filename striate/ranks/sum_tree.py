@@ -170,7 +170,3 @@ class SumTree:
         blocks, self._blocks = self._blocks, []
         self._free += [block.total for block in blocks]
         return blocks
-
-    def take(self) -> Vector:
-        """The sum of all that was added, from place 0 on, as `take_blocks` gives its parts."""
-        return sum_of(self.take_blocks())

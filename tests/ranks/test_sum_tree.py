@@ -3,7 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from striate.ranks.sum_tree import SumTree, VectorPart, joinings, largest_blocks, textbook_sum
+from striate.ranks.sum_tree import (
+    SumTree,
+    VectorPart,
+    joinings,
+    largest_blocks,
+    sum_of,
+    textbook_sum,
+)
 
 
 def vectors(count: int, length: int = 37, seed: int = 0) -> list[np.ndarray]:
@@ -36,7 +43,7 @@ def test_the_order_is_that_of_the_definition(count: int) -> None:
             memory[...] = vector
             tree.add(place, memory[:5], memory[5:])
             np.testing.assert_array_equal(memory, vector)
-        total = np.concatenate(tree.take())
+        total = np.concatenate(sum_of(tree.take_blocks()))
         np.testing.assert_array_equal(total, textbook_sum(given))
     exact = np.sum(np.asarray(given, np.float64), axis=0)
     np.testing.assert_allclose(total, exact, atol=1e-6 * np.abs(given).max() * count)
@@ -53,7 +60,7 @@ def test_it_keeps_one_sum_for_each_power_of_two() -> None:
         tree.add(place, np.ones(3, np.float32))
         assert len(tree._blocks) <= 10
     assert len(tree._blocks) + len(tree._free) <= 12
-    np.testing.assert_array_equal(tree.take()[0], np.full(3, 1000, np.float32))
+    np.testing.assert_array_equal(sum_of(tree.take_blocks())[0], np.full(3, 1000, np.float32))
 
 
 @pytest.mark.parametrize("are_all", [False, True])
