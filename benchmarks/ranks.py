@@ -2,6 +2,7 @@
 
     python benchmarks/ranks.py exchange [--gbit 1] [--numbers 11173962]
     python benchmarks/ranks.py steps [--batch 256] [--rounds 15]
+    python benchmarks/ranks.py overlap [--gbit 1] [--batch 256] [--rounds 15]
     python benchmarks/ranks.py table [--gbit 1]
 
 `exchange` takes two network namespaces for two machines, joined by a line of so many Gbit/s (Linux,
@@ -10,9 +11,11 @@ in float32 and bfloat16, in turn with MPI_Allreduce of the same numbers and with
 of their bytes, and beside the time that these take on the line. `steps` times training steps of two
 processes with a thread each on one machine, with striate.ranks and with PyTorch's
 DistributedDataParallel on gloo: the same networks and batch, the better of PyTorch's two layouts;
-the medians of three starts of each, in turn; before, it compares losses and gradients. `table`
-prints what an exchange takes and what is left of the speed of N machines, by formula, and what two
-machines were measured to take.
+the medians of three starts of each, in turn; before, it compares losses and gradients. `overlap`
+times steps of ResNet-18 on the two machines, with an exchange after the backward pass, meanwhile,
+and none, in turn, and tells which way training chose by itself; the results have the same bits.
+`table` prints what an exchange takes and what is left of the speed of N machines, by formula, and
+what two machines were measured to take.
 """
 
 from __future__ import annotations
@@ -155,6 +158,51 @@ def striate_rank(options: argparse.Namespace) -> None:
         print(json.dumps({**found, "check": check}))
 
 
+def overlap_rank(options: argparse.Namespace) -> None:
+    """One of the two ranks of `overlap`."""
+    from striate.common.digests import digest_of
+    from striate.engines.llvm import CompiledEngine
+    from striate.optim.losses import SoftmaxCrossEntropy
+    from striate.ranks import mpi
+    from striate.training.grouped_step import GroupedStep
+
+    exchange, network = mpi(), networks.resnet18()
+    whole = _batch(network, options.batch, exchange)
+    engine = CompiledEngine(
+        network, batch_size=options.batch // 2, loss=SoftmaxCrossEntropy(), threads=1
+    )
+    step, before = GroupedStep(engine, network, exchange), network.state_flat.copy()
+    step(whole)
+    expected = digest_of(engine.gradient, network.state_flat)
+    trial = step.overlap
+    assert trial is not None
+    while trial.choice is None:
+        step(whole)
+    chosen = trial.choice
+
+    def way(overlaps: bool) -> Callable[[], None]:
+        def run() -> None:
+            trial.choice = overlaps
+            step(whole)
+
+        return run
+
+    ways = {"after": way(False), "meanwhile": way(True)}
+    for run in ways.values():
+        network.state_flat[...] = before
+        run()
+        assert digest_of(engine.gradient, network.state_flat) == expected
+    (group,) = whole.groups
+
+    def alone() -> None:
+        exchange.meet()
+        engine.step(group.images, group.targets, group.weights, group.keys)
+
+    found = medians({**ways, "none": alone}, options.rounds)
+    if exchange.is_first:
+        print(json.dumps({**found, "chosen": float(chosen)}))
+
+
 def torch_rank(options: argparse.Namespace) -> None:
     """One of PyTorch's two ranks of `steps`."""
     import torch
@@ -236,6 +284,22 @@ def told(command: list[str], **options: Any) -> dict[str, Any]:
         command, stdout=subprocess.PIPE, text=True, check=True, timeout=PATIENCE, **options
     )
     return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def overlap(options: argparse.Namespace) -> int:
+    own = [sys.executable, __file__, "overlap", "--rank", "--batch", str(options.batch),
+           "--rounds", str(options.rounds)]  # fmt: skip
+    with two_machines(options.gbit) as (start, more):
+        found = told([*start, "-n", "2", *own], env={**os.environ, **more})
+    kept = found["chosen"]
+    shown = ", ".join(
+        f"{name} {1e3 * found[name]:.0f} ms" for name in ("after", "meanwhile", "none")
+    )
+    print(
+        f"ResNet-18, batch {options.batch} over {options.gbit:g} Gbit/s, two ranks of a thread, "
+        f"exchange: {shown}; training overlaps: {'yes' if kept else 'no'}; {_load()}"
+    )
+    return int(kept != (found["meanwhile"] < found["after"]))
 
 
 def measured(numbers: int, options: argparse.Namespace) -> dict[str, float]:
@@ -332,7 +396,7 @@ def _free_port() -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("part", choices=["exchange", "steps", "table"])
+    parser.add_argument("part", choices=["exchange", "steps", "overlap", "table"])
     parser.add_argument("--gbit", type=float, default=1.0)
     parser.add_argument("--numbers", type=int, default=11_173_962)
     parser.add_argument("--batch", type=int, default=256)
@@ -343,9 +407,12 @@ def main() -> int:
     parser.add_argument("--address", default="", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if not options.rank:
-        return {"exchange": exchange, "steps": steps, "table": table}[options.part](options)
+        parts = {"exchange": exchange, "steps": steps, "overlap": overlap, "table": table}
+        return parts[options.part](options)
     if options.part == "exchange":
         exchange_rank(options)
+    elif options.part == "overlap":
+        overlap_rank(options)
     elif options.torch:
         torch_rank(options)
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -31,6 +31,23 @@ class GroupResults(NamedTuple):
 
     groups: list[GroupResult]
     sums: list[Floats]
+
+
+class SumsUnderWay(Protocol):
+    """Sums of gradients that an engine is about to compute, on other threads than those that look
+    at them.
+
+    Attributes:
+        sums: see `GroupResults`.
+    """
+
+    sums: list[Floats]
+
+    def is_there(self, part: int) -> bool:
+        """Whether a part of all sums is final."""
+
+    def has_ended(self) -> bool:
+        """Whether all is."""
 
 
 class Engine(Protocol):
@@ -76,7 +93,13 @@ class Engine(Protocol):
         """
 
     def step_groups(
-        self, groups: Sequence[GroupInput], places: range, *, are_all: bool
+        self,
+        groups: Sequence[GroupInput],
+        places: range,
+        *,
+        are_all: bool,
+        parts: tuple[range, ...] = (),
+        begun: Callable[[SumsUnderWay], object] | None = None,
     ) -> GroupResults | None:
         """Steps of several groups of a batch, each with the running statistics as they are now,
         which do not change; their gradients are added in the order of `striate.ranks.sum_tree`.
@@ -85,6 +108,10 @@ class Engine(Protocol):
             groups: one or more, each as for `step`.
             places: theirs among the groups of the batch.
             are_all: whether there are no others.
+            parts: of the gradient, which are wanted before the last group has ended, if there are
+                others; always the same for a network.
+            begun: called when nothing is left to do but to compute; what it raises keeps the engine
+                from that.
 
         Returns:
             None if this engine can only take one group after the other: nothing was done then.

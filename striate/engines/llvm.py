@@ -5,7 +5,7 @@ It makes a plan for each kind of batch, keeps its runner, and runs it: see `stri
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -15,7 +15,7 @@ from striate.common.arguments import whole_number
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
 from striate.common.threads import checked_threads
-from striate.engines.engine import GroupInput, GroupResults
+from striate.engines.engine import GroupInput, GroupResults, SumsUnderWay
 from striate.engines.numpy_update import update_in_numpy
 from striate.model.image_arrays import check_images
 from striate.nest.target import Target, host, require_bfloat16
@@ -111,7 +111,13 @@ class CompiledEngine:
         return runner.batch.loss, result
 
     def step_groups(
-        self, groups: Sequence[GroupInput], places: range, *, are_all: bool
+        self,
+        groups: Sequence[GroupInput],
+        places: range,
+        *,
+        are_all: bool,
+        parts: tuple[range, ...] = (),
+        begun: Callable[[SumsUnderWay], object] | None = None,
     ) -> GroupResults | None:
         """Steps of several groups of a batch in one program: see `Engine.step_groups`."""
         if self.loss is None or not has_nests(self.loss):
@@ -125,10 +131,10 @@ class CompiledEngine:
         key = (loading, places, are_all)
         if key not in self._group_programs:
             self._group_programs[key] = GroupProgram(
-                runner.plan, runner.threads, places, are_all=are_all
+                runner.plan, runner.threads, places, are_all=are_all, parts=parts
             )
         program = self._group_programs[key]
-        return GroupResults(program.run(given), program.sums)
+        return GroupResults(program.run(given, begun), program.sums)
 
     def _checked(
         self,

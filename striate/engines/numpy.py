@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from striate.common.arguments import whole_number
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
-from striate.engines.engine import GroupInput, GroupResults
+from striate.engines.engine import GroupInput, GroupResults, SumsUnderWay
 from striate.engines.numpy_update import update_in_numpy
 from striate.layers import PassContext
 from striate.model.image_arrays import check_images
@@ -86,7 +86,13 @@ class NumPyEngine:
         return total, outputs[main]
 
     def step_groups(
-        self, groups: Sequence[GroupInput], places: range, *, are_all: bool
+        self,
+        groups: Sequence[GroupInput],
+        places: range,
+        *,
+        are_all: bool,
+        parts: tuple[range, ...] = (),
+        begun: Callable[[SumsUnderWay], object] | None = None,
     ) -> GroupResults | None:
         """Not here: see `Engine.step_groups`."""
         return None

@@ -188,6 +188,13 @@ class Program:
             last, _ = self._meetings[-1]
             used[last, JobWord.EXPECTED] = used[last, JobWord.ARRIVED] + self._running
 
+    def has_begun(self, job: int) -> bool:
+        """Whether a thread is at a job, or was, in the run that it was prepared for last: then the
+        barriers before it are behind. It may be asked by any thread while others run it.
+        """
+        row = self._table[job]
+        return bool(row[JobWord.TAKEN] > row[JobWord.BASE])
+
     def start(self, boxes: int, helpers: int, ticket: int) -> None:
         """Run it by this thread, and by those with the first `helpers` mailboxes: all of those that
         it was prepared for. Called again with the same ticket, it does nothing.

@@ -2,6 +2,7 @@
 
 sum_tree        adds vectors in the order of a tree over their places
 shared_sum      the same over ranks, each of which has some of the vectors
+sum_beside      the same while what is added is still computed
 exchange        how ranks talk to each other
 alone           one rank
 from_first      what one rank finds out, for all

@@ -62,6 +62,7 @@ class Exchange(ABC):
         neighbours: how many ranks there are on its machine, itself too.
         threads: how many threads are this rank's share of its machine's processors; None where it
             has all of them.
+        allows_threads: whether it may be called by any thread, one at a time.
     """
 
     rank: int
@@ -69,6 +70,7 @@ class Exchange(ABC):
     is_leader: bool = True
     neighbours: int = 1
     threads: int | None = None
+    allows_threads: bool = True
     _has_failed = _has_left = False
     _is_moving = False
 
@@ -77,22 +79,28 @@ class Exchange(ABC):
         """The messages of all ranks, in their order; returns when all have brought theirs."""
 
     @abstractmethod
-    def send(self, array: Array, rank: int) -> Transfer:
+    def send(self, array: Array, rank: int, line: int = 0) -> Transfer:
         """Begin to send an array to another rank, where it comes after those of before.
 
         Args:
             array: contiguous; it must stay as it is until the transfer is done.
             rank: that of the receiver.
+            line: of several between two ranks; each has an order of its own.
         """
 
     @abstractmethod
-    def receive(self, array: Array, rank: int) -> Transfer:
+    def receive(self, array: Array, rank: int, line: int = 0) -> Transfer:
         """Begin to fill an array with the next one, of its size, that another rank sends.
 
         Args:
             array: contiguous; it must be left alone until the transfer is done.
             rank: that of the sender.
+            line: as for `send`.
         """
+
+    @abstractmethod
+    def are_done(self, transfers: Sequence[Transfer]) -> bool:
+        """Whether all of these transfers are done; lets all that are under way go on."""
 
     @abstractmethod
     def wait(self, transfers: Sequence[Transfer]) -> None:

@@ -28,6 +28,9 @@ _FRAME, _HEAD = 256, 8
 _SPINNING, _PAUSE = 5e-3, 2e-4
 """Seconds: who waits asks again and again, and then after so long a sleep each. Others that work
 longer, or alone, have the processor."""
+_LOOKS = 8
+"""How often a look at transfers is taken at once: each lets some 64 KiB go on, so that with few
+looks a fast line would be idle until the next ones."""
 _EXIT_CODE = 2
 
 
@@ -43,6 +46,7 @@ class MPIExchange(Exchange):
 
         self._mpi, self._world = MPI, world.Dup()
         self.rank, self.size = self._world.rank, self._world.size
+        self.allows_threads = MPI.Query_thread() >= MPI.THREAD_SERIALIZED
         settle(self)
 
     def allgather(self, message: bytes) -> list[bytes]:
@@ -68,11 +72,14 @@ class MPIExchange(Exchange):
             for start, length in zip(places, lengths, strict=True)
         ]
 
-    def send(self, array: Array, rank: int) -> Transfer:
-        return self._world.Isend([array, self._mpi.BYTE], rank)
+    def send(self, array: Array, rank: int, line: int = 0) -> Transfer:
+        return self._world.Isend([array, self._mpi.BYTE], rank, line)
 
-    def receive(self, array: Array, rank: int) -> Transfer:
-        return self._world.Irecv([array, self._mpi.BYTE], rank)
+    def receive(self, array: Array, rank: int, line: int = 0) -> Transfer:
+        return self._world.Irecv([array, self._mpi.BYTE], rank, line)
+
+    def are_done(self, transfers: Sequence[Transfer]) -> bool:
+        return any(self._mpi.Request.Testall(transfers) for _ in range(_LOOKS))
 
     def wait(self, transfers: Sequence[Transfer]) -> None:
         self._mpi.Request.Waitall(transfers)

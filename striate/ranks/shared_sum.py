@@ -7,23 +7,52 @@ of n bytes that is n (N - 1) / N for each block, and as much for the sum: with o
 little as any exchange of sums can do.
 
 Slices go in pieces, all of which are under way at once: while a rank adds up one, the next ones
-come and the sums of those before go, so that the line is never idle.
+come and the sums of those before go, so that the line is never idle. Where parts of the vector are
+known before others, as those of a gradient are in the backward pass, their slices go at once; each
+part has a line of its own between two ranks, as not all may come to know them in the same order.
 """
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from striate.common.arrays import Array, Floats
 from striate.common.bfloat16_rounding import widen_into
-from striate.ranks.exchange import Exchange
+from striate.ranks.exchange import Exchange, Transfer
 from striate.ranks.sum_tree import Block, SumTree, Vector, VectorPart, largest_blocks, sum_of
 
 _TOGETHER = 1 << 17
 """The numbers of a piece: enough to send at full speed, and few beside those of a gradient for
 which that matters."""
+_PAUSE = 5e-4
+"""Seconds between looks at what comes, as long as other threads compute, which each look costs
+time."""
+
+
+class Readiness(Protocol):
+    """How far this rank is with its own summands, all blocks of which it computes at once."""
+
+    def is_there(self, part: int) -> bool:
+        """Whether a part of all of them is there, and stays as it is."""
+
+    def has_ended(self) -> bool:
+        """Whether all is there, and no thread of this rank computes any more."""
+
+
+class _Ended:
+    def is_there(self, part: int) -> bool:
+        return True
+
+    def has_ended(self) -> bool:
+        return True
+
+
+ENDED = _Ended()
+"""That of summands which are there."""
 
 
 def own_share(count: int, rank: int, size: int) -> range:
@@ -69,7 +98,11 @@ class SharedSum:
         self._tree.add(place, *numbers)
 
     def total(
-        self, count: int, out: Sequence[Floats], blocks: Sequence[Block] | None = None
+        self,
+        count: int,
+        out: Sequence[Floats],
+        blocks: Sequence[Block] | None = None,
+        readiness: Readiness = ENDED,
     ) -> None:
         """Fill `out`, by its parts, with the sum over all places, `count` of them.
 
@@ -77,6 +110,7 @@ class SharedSum:
             count: all ranks' places.
             out: of the parts' lengths.
             blocks: those of this rank, largest first, if they were not added here.
+            readiness: tells which parts of these are there, where other threads still compute some.
         """
         if blocks is None:
             blocks = self._tree.take_blocks()
@@ -88,40 +122,61 @@ class SharedSum:
                 for numbers, halves in zip(out, self._halves, strict=True)
             )
             with self._exchange.moving():
-                self._add_up(count, blocks, total)
+                self._add_up(count, blocks, total, readiness)
         for part, found, numbers in zip(self._parts, total, out, strict=True):
             if part.is_rounded:
                 widen_into(found, numbers)
             elif found is not numbers:
                 numbers[...] = found
 
-    def _add_up(self, count: int, blocks: Sequence[Block], total: Vector) -> None:
+    def _add_up(
+        self, count: int, blocks: Sequence[Block], total: Vector, readiness: Readiness
+    ) -> None:
         """Fill `total` with the sum over all ranks, of which this one has these blocks."""
-        exchange, others = self._exchange, self._others
-        mine = self._pieces[exchange.rank]
+        exchange = self._exchange
         received = self._blocks_of_others(count)
+        all_blocks = [*blocks, *(block for _, block in received)]
         arriving = [
             [
-                exchange.receive(block.total[piece.part][piece.inside], rank)
+                exchange.receive(block.total[piece.part][piece.inside], rank, piece.part)
                 for rank, block in received
             ]
-            for piece in mine
+            for piece in self._pieces[exchange.rank]
         ]
-        leaving = [
-            exchange.send(block.total[piece.part][piece.whole], rank)
-            for rank, piece in self._pieces_of_others()
-            for block in blocks
+        own = list(zip(self._pieces[exchange.rank], arriving, strict=True))
+        unsent = list(range(len(self._parts)))
+        under_way = [
+            exchange.receive(total[piece.part][piece.whole], rank, piece.part)
+            for rank, piece in self._pieces_of_others(unsent)
         ]
-        sums = [
-            exchange.receive(total[piece.part][piece.whole], rank)
-            for rank, piece in self._pieces_of_others()
-        ]
-        for piece, transfers in zip(mine, arriving, strict=True):
-            exchange.wait(transfers)
-            found = total[piece.part][piece.whole]
-            found[...] = _sum_of_piece(piece, blocks, [block for _, block in received])
-            leaving += [exchange.send(found, rank) for rank in others]
-        exchange.wait(leaving + sums)
+        mine = deque[tuple[SlicePiece, list[Transfer]]]()  # of parts that are sent
+        while unsent or mine:
+            # Asked first: whoever waits must have sent all that others may wait for.
+            has_ended = readiness.has_ended()
+            there = [part for part in unsent if readiness.is_there(part)]
+            unsent = [part for part in unsent if part not in there]
+            under_way += [
+                exchange.send(block.total[piece.part][piece.whole], rank, piece.part)
+                for rank, piece in self._pieces_of_others(there)
+                for block in blocks
+            ]
+            mine += (one for one in own if one[0].part in there)
+            if mine and self._have_come(mine[0][1], has_ended):
+                piece, _ = mine.popleft()
+                found = total[piece.part][piece.whole]
+                found[...] = _sum_of_piece(piece, len(blocks), all_blocks)
+                under_way += [exchange.send(found, rank, piece.part) for rank in self._others]
+            elif not has_ended:
+                time.sleep(_PAUSE)
+        while not self._have_come(under_way, readiness.has_ended()):
+            time.sleep(_PAUSE)
+
+    def _have_come(self, transfers: Sequence[Transfer], waits: bool) -> bool:
+        """Whether transfers are done, which may be waited for."""
+        if not waits:
+            return self._exchange.are_done(transfers)
+        self._exchange.wait(transfers)
+        return True
 
     def _blocks_of_others(self, count: int) -> list[tuple[int, Block]]:
         """Room for this rank's slice of the blocks of the others, with their numbers."""
@@ -134,9 +189,10 @@ class SharedSum:
                 found.append((rank, block))
         return found
 
-    def _pieces_of_others(self) -> Iterator[tuple[int, SlicePiece]]:
-        """Their numbers and pieces: first those of all that come first."""
-        for pieces in zip_longest(*(self._pieces[rank] for rank in self._others)):
+    def _pieces_of_others(self, parts: Sequence[int]) -> Iterator[tuple[int, SlicePiece]]:
+        """Their numbers, and pieces of some parts: first those of all that come first."""
+        chosen = ([p for p in self._pieces[rank] if p.part in parts] for rank in self._others)
+        for pieces in zip_longest(*chosen):
             for rank, piece in zip(self._others, pieces, strict=True):
                 if piece is not None:
                     yield rank, piece
@@ -152,11 +208,11 @@ def _pieces(parts: Sequence[VectorPart], rank: int, size: int) -> Iterator[Slice
             yield SlicePiece(number, slice(start, stop), inside)
 
 
-def _sum_of_piece(piece: SlicePiece, own: Sequence[Block], received: Sequence[Block]) -> Array:
-    """The sum of all blocks in one piece of this rank's slice."""
-    blocks = [
-        *(Block(b.start, b.size, (b.total[piece.part][piece.whole],)) for b in own),
-        *(Block(b.start, b.size, (b.total[piece.part][piece.inside],)) for b in received),
+def _sum_of_piece(piece: SlicePiece, own: int, blocks: Sequence[Block]) -> Array:
+    """The sum of all blocks in one piece of this rank's slice; the first `own` are whole."""
+    cut = [
+        Block(b.start, b.size, (b.total[piece.part][piece.whole if i < own else piece.inside],))
+        for i, b in enumerate(blocks)
     ]
-    (total,) = sum_of(sorted(blocks, key=lambda block: block.start))
+    (total,) = sum_of(sorted(cut, key=lambda block: block.start))
     return total

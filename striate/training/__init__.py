@@ -21,6 +21,9 @@ checkpoint       what it needs to go on, in a file
 training_run     its state between two steps, and its stops
 loop             `fit`, the training loop
 learning_rate_finder   `find_learning_rate`, a range test
+grouped_step     the groups of a batch, by one rank or many, added up
+gradient_parts   how a gradient is cut for that
+overlap_trial    whether ranks exchange them during the backward pass
 step_gradients   loss and gradients of one batch, for loops of one's own
 evaluation       accuracy, loss, precision, recall and the confusion matrix
 recipes          a network and training settings that suit the data

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from striate.ranks.exchange import Exchange
@@ -20,9 +21,13 @@ class Table:
     def __init__(self, size: int) -> None:
         self.entries: list[Any] = [None] * size
         self.barrier = threading.Barrier(size, timeout=PATIENCE)
-        self.lines: dict[tuple[int, int], Any] = {
-            (one, other): SimpleQueue() for one in range(size) for other in range(size)
-        }
+        self.lines: dict[tuple[int, int, int], Any] = {}
+        self._lock = threading.Lock()
+
+    def line(self, sender: int, receiver: int, line: int) -> Any:
+        """What is sent on a line and not yet received."""
+        with self._lock:
+            return self.lines.setdefault((sender, receiver, line), SimpleQueue())
 
 
 class Moved:
@@ -42,8 +47,8 @@ class ThreadExchange(Exchange):
         self.is_leader = rank == 0
         self.threads = 1
         self.moved = 0
-        self._expected: dict[int, deque[Moved]] = defaultdict(deque)
-        self._senders: dict[Moved, int] = {}
+        self._expected: dict[tuple[int, int], deque[Moved]] = defaultdict(deque)
+        self._senders: dict[Moved, tuple[int, int]] = {}
 
     def _exchanged(self, own: Any) -> list[Any]:
         self._table.entries[self.rank] = own
@@ -55,34 +60,45 @@ class ThreadExchange(Exchange):
     def allgather(self, message: bytes) -> list[bytes]:
         return self._exchanged(message)
 
-    def send(self, array: Any, rank: int) -> Moved:
+    def send(self, array: Any, rank: int, line: int = 0) -> Moved:
         assert array.flags.c_contiguous and rank != self.rank
         self.moved += array.nbytes
         sent = Moved(array)
-        self._table.lines[self.rank, rank].put(sent)
+        self._table.line(self.rank, rank, line).put(sent)
         return sent
 
-    def receive(self, array: Any, rank: int) -> Moved:
+    def receive(self, array: Any, rank: int, line: int = 0) -> Moved:
         assert array.flags.c_contiguous and rank != self.rank
         expected = Moved(array)
-        self._expected[rank].append(expected)
-        self._senders[expected] = rank
+        self._expected[rank, line].append(expected)
+        self._senders[expected] = rank, line
         return expected
 
     def wait(self, transfers: Sequence[Moved]) -> None:
         for expected in transfers:
             while expected in self._senders:
-                sender = self._senders[expected]
-                first = self._expected[sender].popleft()
-                sent = self._table.lines[sender, self.rank].get(timeout=PATIENCE)
-                assert sent.array.shape == first.array.shape
-                assert sent.array.dtype == first.array.dtype
-                first.array[...] = sent.array
-                del self._senders[first]
-                first.is_there.set()
-                sent.is_there.set()
+                self._take(*self._senders[expected], PATIENCE)
         for sent in transfers:
             assert sent.is_there.wait(PATIENCE)
+
+    def are_done(self, transfers: Sequence[Moved]) -> bool:
+        with suppress(Empty):
+            for expected in transfers:
+                while expected in self._senders:
+                    self._take(*self._senders[expected], None)
+        return all(sent.is_there.is_set() for sent in transfers)
+
+    def _take(self, sender: int, line: int, patience: float | None) -> None:
+        """Receive what comes next, if anything does."""
+        waits = patience is not None
+        sent = self._table.line(sender, self.rank, line).get(waits, patience)
+        first = self._expected[sender, line].popleft()
+        assert sent.array.shape == first.array.shape
+        assert sent.array.dtype == first.array.dtype
+        first.array[...] = sent.array
+        del self._senders[first]
+        first.is_there.set()
+        sent.is_there.set()
 
     def broadcast(self, array: Any) -> None:
         array[...] = self._exchanged(array.copy())[0]

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from striate.ranks import shared_sum
 from striate.ranks.alone import ALONE
 from striate.ranks.exchange import Exchange
-from striate.ranks.shared_sum import SharedSum, own_share
-from striate.ranks.sum_tree import VectorPart, largest_blocks, textbook_sum
+from striate.ranks.shared_sum import Readiness, SharedSum, own_share
+from striate.ranks.sum_tree import Block, VectorPart, largest_blocks, textbook_sum
 from tests.ranks.rank_threads import ThreadExchange, on_ranks
 from tests.ranks.test_sum_tree import rounded, rounded_sum, vectors
 
@@ -64,6 +64,69 @@ def test_the_bits_of_the_definition(
             rest = [one[2:] for one in given]
             expected = rounded_sum(rest) if rounds else textbook_sum(rest)
             np.testing.assert_array_equal(total[2:], expected)
+
+
+class Computing(Readiness):
+    """Computes the parts of some vectors, one whenever it was asked so often, in their order or
+    not.
+    """
+
+    def __init__(self, given: list[np.ndarray], cuts: np.ndarray, random: np.random.Generator):
+        self._given, self._cuts = given, cuts
+        self.vectors = [np.full_like(vector, np.nan) for vector in given]
+        self._left = list(range(len(cuts) - 1))
+        random.shuffle(self._left)
+        self._asked, self._after = 0, int(random.integers(1, 4))
+
+    def parts(self, vector: np.ndarray) -> tuple[np.ndarray, ...]:
+        return tuple(np.split(vector, self._cuts[1:-1]))
+
+    def is_there(self, part: int) -> bool:
+        self._asked += 1
+        if self._left and self._asked % self._after == 0:
+            one = self._left.pop()
+            for own, whole in zip(self.vectors, self._given, strict=True):
+                self.parts(own)[one][...] = self.parts(whole)[one]
+        return part not in self._left
+
+    def has_ended(self) -> bool:
+        return not self._left
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+)
+@hypothesis.given(
+    ranks=st.integers(2, 5),
+    count=st.integers(1, 9),
+    lengths=st.lists(st.integers(0, 20), min_size=1, max_size=5),
+    seed=st.integers(0, 1000),
+)
+def test_parts_that_are_there_one_after_the_other(
+    ranks: int, count: int, lengths: list[int], seed: int
+) -> None:
+    """Nothing leaves a rank before it is there; each comes to its parts at times of its own."""
+    cuts = np.cumsum([0, *lengths])
+    given = vectors(count, int(cuts[-1]), seed)
+
+    def added(exchange: Exchange) -> np.ndarray:
+        own = own_share(count, exchange.rank, exchange.size)
+        places = largest_blocks(own)
+        sums = [textbook_sum(given[one.start : one.stop]) for one in places]
+        random = np.random.default_rng([seed, exchange.rank])
+        computing = Computing([total.copy() for total in sums], cuts, random)
+        shared = SharedSum(exchange, [VectorPart(length) for length in lengths])
+        out = np.empty(int(cuts[-1]), np.float32)
+        shared.total(count, computing.parts(out), [
+            Block(one.start, len(one), computing.parts(vector))
+            for one, vector in zip(places, computing.vectors, strict=True)
+        ], computing)  # fmt: skip
+        return out
+
+    for found in on_ranks(ranks, added):
+        np.testing.assert_array_equal(found, textbook_sum(given))
 
 
 def test_alone_is_the_same() -> None:

@@ -5,11 +5,11 @@ Time counts the steps of all stages.  Stages without a barrier between them happ
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from striate.plan.layout import Buffer
-from striate.plan.stage import RecordedStages
+from striate.plan.stage import RecordedStages, Stage
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,30 @@ def uses_of(recording: RecordedStages, private: Set[Buffer], threads: int) -> li
         Use(buffer, size, starts[buffer], stops[buffer], threads if buffer in private else 0)
         for buffer, size in sizes.items()
     ]
+
+
+def last_touches(stages: Sequence[Stage], buffer: Buffer, parts: Sequence[range]) -> list[int]:
+    """Of each part of a buffer of which there is one, the number of the last stage that reads or
+    writes any of it; -1 where none does.
+    """
+    last = [-1] * len(parts)
+    for number, stage in enumerate(stages):
+        for step in stage.all_steps:
+            for tensor in step.nest.tensors():
+                place = step.places[tensor.buffer]
+                if place.buffer is not buffer:
+                    continue
+                moves = (stage.tasks - 1) * step.advance.get(tensor.buffer, 0)
+                low, high = step.nest.reach(tensor)
+                start, stop = (
+                    place.offset + low + min(moves, 0),
+                    place.offset + high + max(moves, 0),
+                )
+                for i, part in enumerate(parts):
+                    # Rows that a table tells may lie anywhere.
+                    if tensor.rows is not None or (start < part.stop and stop >= part.start):
+                        last[i] = number
+    return last
 
 
 def instances_of(buffer: Buffer, recording: RecordedStages) -> int:
