@@ -104,6 +104,8 @@ CASES = (
     Case("MNIST: portable, groups that do not divide evenly", "mnist", 330, 1,
          {"groups": 6, "portable": True}),
     Case("CIFAR-10: the recipe", "cifar", 300, 1, {"groups": 8}),
+    # Of 12 steps: large arrays are exchanged during the backward pass in four of them, or more.
+    Case("CIFAR-10: exchanged meanwhile", "cifar", 384, 1, {"groups": 8, "batch_size": 32}),
     Case("CIFAR-10: validation, weights of classes", "cifar", 400, 1,
          {"groups": 4, "batch_size": 128, "validation_fraction": 0.2, "class_weight": "balanced"}),
 )  # fmt: skip
