@@ -66,4 +66,8 @@ class GradientParts:
 
 
 def _views(gradient: Floats, ranges: Sequence[range]) -> list[Floats]:
-    return [gradient[part.start : part.stop] for part in ranges]
+    """Parts of a gradient; all of it is the gradient itself, which need not be copied to itself."""
+    return [
+        gradient if len(part) == gradient.size else gradient[part.start : part.stop]
+        for part in ranges
+    ]
