@@ -40,7 +40,9 @@ from rank_machines import ADDRESSES, WHO, two_machines
 from striate.ranks.mpiexec import program
 
 if TYPE_CHECKING:
+    from striate.engines.llvm import CompiledEngine
     from striate.ranks import Exchange
+    from striate.training.grouped_step import GroupedStep
 
 NETWORKS: dict[str, Callable[[], networks.Network]] = {
     "LeNet-5": networks.lenet5,
@@ -131,20 +133,26 @@ def _stream(world: Any, address: str, numbers: np.ndarray) -> Iterator[Callable[
         yield run
 
 
-def striate_rank(options: argparse.Namespace) -> None:
-    """One of striate's two ranks of `steps`."""
+def _step_of_two(
+    network: networks.Network, batch: int, exchange: Exchange
+) -> tuple[Any, CompiledEngine, GroupedStep]:
+    """A batch of which each of two ranks has a group, an engine of one thread, and its step."""
     from striate.engines.llvm import CompiledEngine
     from striate.optim.losses import SoftmaxCrossEntropy
-    from striate.optim.optimizers import AdamW
-    from striate.ranks import mpi
     from striate.training.grouped_step import GroupedStep
 
-    exchange, network = mpi(), NETWORKS[options.network]()
-    whole = _batch(network, options.batch, exchange)
-    engine = CompiledEngine(
-        network, batch_size=options.batch // 2, loss=SoftmaxCrossEntropy(), threads=1
-    )
-    step, optimizer = GroupedStep(engine, network, exchange), AdamW()
+    whole = _batch(network, batch, exchange)  # makes the network ready for it
+    engine = CompiledEngine(network, batch_size=batch // 2, loss=SoftmaxCrossEntropy(), threads=1)
+    return whole, engine, GroupedStep(engine, network, exchange)
+
+
+def striate_rank(options: argparse.Namespace) -> None:
+    """One of striate's two ranks of `steps`."""
+    from striate.optim.optimizers import AdamW
+    from striate.ranks import mpi
+
+    exchange, network, optimizer = mpi(), NETWORKS[options.network](), AdamW()
+    whole, engine, step = _step_of_two(network, options.batch, exchange)
 
     def run() -> None:
         step(whole)
@@ -161,17 +169,11 @@ def striate_rank(options: argparse.Namespace) -> None:
 def overlap_rank(options: argparse.Namespace) -> None:
     """One of the two ranks of `overlap`."""
     from striate.common.digests import digest_of
-    from striate.engines.llvm import CompiledEngine
-    from striate.optim.losses import SoftmaxCrossEntropy
     from striate.ranks import mpi
-    from striate.training.grouped_step import GroupedStep
 
     exchange, network = mpi(), networks.resnet18()
-    whole = _batch(network, options.batch, exchange)
-    engine = CompiledEngine(
-        network, batch_size=options.batch // 2, loss=SoftmaxCrossEntropy(), threads=1
-    )
-    step, before = GroupedStep(engine, network, exchange), network.state_flat.copy()
+    whole, engine, step = _step_of_two(network, options.batch, exchange)
+    before = network.state_flat.copy()
     step(whole)
     expected = digest_of(engine.gradient, network.state_flat)
     trial = step.overlap

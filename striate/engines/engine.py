@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Array, Floats
+from striate.ranks.shared_sum import Readiness
 
 if TYPE_CHECKING:
     from striate.optim.losses import Loss
@@ -33,7 +34,7 @@ class GroupResults(NamedTuple):
     sums: list[Floats]
 
 
-class SumsUnderWay(Protocol):
+class SumsUnderWay(Readiness, Protocol):
     """Sums of gradients that an engine is about to compute, on other threads than those that look
     at them.
 
@@ -42,12 +43,6 @@ class SumsUnderWay(Protocol):
     """
 
     sums: list[Floats]
-
-    def is_there(self, part: int) -> bool:
-        """Whether a part of all sums is final."""
-
-    def has_ended(self) -> bool:
-        """Whether all is."""
 
 
 class Engine(Protocol):

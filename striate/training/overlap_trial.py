@@ -39,12 +39,12 @@ class OverlapTrial:
 
     def is_next(self, images: int) -> bool:
         """Whether the next step, of so many images, does it."""
-        if self.choice is None and self._size is None:
-            self._size = images
         if self.choice is None and all(len(each) == _STEPS for each in self._seconds.values()):
             self.choice = self._found()
         if self.choice is not None:
             return self.choice
+        if self._size is None:
+            self._size = images
         return images == self._size and len(self._seconds[True]) < len(self._seconds[False])
 
     def took(self, overlaps: bool, images: int, seconds: float) -> None:

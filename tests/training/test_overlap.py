@@ -15,6 +15,7 @@ from striate.engines import make_engine
 from striate.layers import BatchNorm, Conv2D, Dense, Flatten, MaxPool2D, ReLU
 from striate.nest.program import Program
 from striate.network import Network
+from striate.optim.losses import SoftmaxCrossEntropy
 from striate.plan.group_program import GroupProgram
 from striate.ranks import mpiexec
 from striate.ranks.alone import ALONE
@@ -76,7 +77,7 @@ def test_what_is_there_is_final(
     parts = parts_of(made, monkeypatch, 200)
     data = ranks.IMAGES[:13], np.eye(10, dtype=np.float32)[ranks.LABELS[:13]]
     engine, plain = (
-        make_engine(made, engine="llvm", batch_size=13, loss=_loss(), threads=threads)
+        make_engine(made, engine="llvm", batch_size=13, loss=SoftmaxCrossEntropy(), threads=threads)
         for _ in range(2)
     )
     keys, weights = np.arange(13, dtype=np.uint32), np.full(13, 1 / 13, np.float32)
@@ -111,12 +112,6 @@ def test_what_is_there_is_final(
         for total, wanted in zip(program.sums, expected.sums, strict=True):
             cut = slice(part.start, part.stop)
             np.testing.assert_array_equal(total[cut], wanted[cut])
-
-
-def _loss() -> Any:
-    from striate.optim.losses import SoftmaxCrossEntropy
-
-    return SoftmaxCrossEntropy()
 
 
 @pytest.fixture
