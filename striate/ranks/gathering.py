@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import stat
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -113,13 +114,23 @@ def neighbours(process: int) -> list[Neighbour]:
     return found
 
 
+def has_line(environment: Mapping[str, str]) -> bool:
+    """Whether this process has a line to what has started it as a rank: one that a rank starts in
+    turn knows of the line, but it does not have it, unless it was passed on.
+    """
+    line = environment.get(_LINE, "")
+    try:
+        return line.isdecimal() and stat.S_ISSOCK(os.fstat(int(line)).st_mode)
+    except (OSError, OverflowError):
+        return False
+
+
 def line_is_cut(environment: Mapping[str, str]) -> bool:
     """Whether a rank has a line to what has started it, and nobody is at the other end."""
-    line = environment.get(_LINE, "")
-    if not line.isdecimal() or not hasattr(select, "poll"):
+    if not has_line(environment) or not hasattr(select, "poll"):
         return False
     poll = select.poll()
-    poll.register(int(line), 0)
+    poll.register(int(environment[_LINE]), 0)
     return any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0))
 
 
@@ -140,7 +151,8 @@ def gathering(launch: Launch | None) -> Iterator[None]:
         launch: how it was started.
     """
     file = Path(__file__)
-    if launch is None or launch.size == 1 or not sys.executable or not file.is_file():
+    is_alone = launch is None or (launch.size == 1 and not has_line(os.environ))
+    if launch is None or is_alone or not sys.executable or not file.is_file():
         yield
         return
     import subprocess

@@ -17,7 +17,7 @@ from striate.common.errors import StriateImportError
 from striate.ranks.exchange import Exchange, Transfer
 from striate.ranks.gathering import gathering
 from striate.ranks.launched import check_world, launched
-from striate.ranks.leash import PARENT, end_with_parent
+from striate.ranks.leash import depends_on_parent, end_with_parent
 from striate.ranks.rank_places import settle
 
 if TYPE_CHECKING:
@@ -106,8 +106,7 @@ def connect() -> MPIExchange:
         ValueError: it does not find the others.
     """
     launch = launched(os.environ)
-    # The last one that is left of many on a cluster has a proxy, too.
-    if launch is not None and (launch.size > 1 or PARENT in os.environ):
+    if launch is not None and depends_on_parent(launch):
         end_with_parent()
     with gathering(launch):
         try:

@@ -86,22 +86,23 @@ def test_those_that_come_together_are_left_alone(capfd: pytest.CaptureFixture[st
 
 
 _HELD = """
-import ctypes
+import ctypes, sys
 from striate.ranks.gathering import gathering
 from striate.ranks.launched import Launch
-with gathering(Launch(2, 0, "mpiexec")):
+with gathering(Launch(int(sys.argv[1]), 0, "mpiexec")):
     print("there", flush=True)
     ctypes.PyDLL(None).sleep(60)  # as in MPI_Init no other thread has its turn
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such lines")
-def test_a_rank_that_connects_ends_with_what_has_started_it() -> None:
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_rank_that_connects_ends_with_what_has_started_it(size: int) -> None:
     proxy, rank = socket.socketpair()
     with proxy, rank:
         environment = {**os.environ, "PMI_FD": str(rank.fileno()), "PMI_RANK": "0"}
         with subprocess.Popen(
-            [sys.executable, "-c", _HELD],
+            [sys.executable, "-c", _HELD, str(size)],
             env=environment, pass_fds=[rank.fileno()], stdout=subprocess.PIPE, text=True,
         ) as process:  # fmt: skip
             assert process.stdout is not None and process.stdout.readline() == "there\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -16,12 +17,14 @@ from pathlib import Path
 import pytest
 
 from striate.common.errors import StriateValueError
+from striate.ranks.launched import Launch
 from striate.ranks.launching import on_worker
 from striate.ranks.launching.attempt import Attempt, Ending
 from striate.ranks.launching.cluster import Cluster, RunningProxy, Worker, dealt
 from striate.ranks.launching.restarts import LostRanksError, launch
 from striate.ranks.launching.ssh_hosts import SshHosts, read_hosts
-from striate.ranks.leash import PARENT
+from striate.ranks.leash import PARENT, depends_on_parent
+from striate.ranks.mpiexec import on_this_machine
 
 A, B, C = Worker("a"), Worker("b", 2, 2), Worker("c", 1, 8)
 needs_mpi = pytest.mark.skipif(
@@ -414,3 +417,35 @@ def test_a_rank_ends_when_its_proxy_is_killed() -> None:
         shell.kill()
         # The pipe is closed when nobody holds it any more.
         assert select.select([shell.stdout], [], [], 20)[0] and shell.stdout.read() == ""
+
+
+@needs_mpi
+def test_a_lone_rank_ends_when_its_proxy_is_killed() -> None:
+    code = (
+        "import os, time; from striate.ranks.mpi_exchange import connect; connect(); "
+        "print(os.getppid(), flush=True); time.sleep(60)"
+    )
+    command = [*on_this_machine("a test"), "-n", "1", sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as mpiexec:
+        assert mpiexec.stdout is not None
+        os.kill(int(mpiexec.stdout.readline()), signal.SIGKILL)
+        # The rank holds the other end, too: the pipe is closed when nobody does any more.
+        begin = time.monotonic()
+        assert mpiexec.stdout.read() == "" and time.monotonic() - begin < 20
+        mpiexec.kill()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such lines")
+def test_what_a_lone_rank_starts_does_not_depend_on_the_proxy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It knows of the rank's line, but has not got it."""
+    lone = Launch(1, 0, "mpiexec")
+    proxy, rank = socket.socketpair()
+    with proxy, rank, open(os.devnull) as other:
+        for line, depends in ((str(rank.fileno()), True), (str(other.fileno()), False)):
+            monkeypatch.setenv("PMI_FD", line)
+            assert depends_on_parent(lone) is depends
+    for line in ("9999", "9" * 30, "", "-1"):
+        monkeypatch.setenv("PMI_FD", line)
+        assert not depends_on_parent(lone) and depends_on_parent(Launch(2, 0, "mpiexec"))
