@@ -67,7 +67,7 @@ def run_layer_backward(
         .copy()
         for slot in runner.network.slots
     }
-    return (runner.read(runner.plan.input_gradient, len(x)),), gradients
+    return (runner.input_gradient(len(x)),), gradients
 
 
 def _layer_runner(

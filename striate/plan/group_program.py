@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from enum import Enum
 from typing import NamedTuple
 
 from striate.common.arrays import Array, Floats
@@ -102,7 +103,7 @@ class GroupProgram:
             else:
                 jobs += own + additions.jobs(step, stays=are_all and is_last)
         self._program = Program(jobs, threads, plan.settings.target, flushes=True)
-        self._has_begun, self._has_ended = False, True
+        self._state = _State.ENDED
 
     @property
     def bytes(self) -> int:
@@ -124,15 +125,15 @@ class GroupProgram:
             memory.statistics[...] = statistics
 
         def begin() -> None:
-            self._has_begun = True
+            self._state = _State.RUNNING
 
-        self._has_begun = self._has_ended = False
+        self._state = _State.WAITING
         try:
             if begun is not None:
                 begun(self)
             thread_pool().run(self._program, begin)
         finally:
-            self._has_ended = True
+            self._state = _State.ENDED
         return [
             GroupResult(
                 memory.batch.loss,
@@ -146,14 +147,20 @@ class GroupProgram:
         """Whether a part of `sums` is final, in the run that is under way or was the last one; any
         thread may ask.
         """
-        if self._has_ended or not self._has_begun:
-            return self._has_ended
+        if self._state is not _State.RUNNING:
+            return self._state is _State.ENDED
         known = self._known[part]
         return known is not None and self._program.has_begun(known)
 
     def has_ended(self) -> bool:
         """Whether no run is under way."""
-        return self._has_ended
+        return self._state is _State.ENDED
+
+
+class _State(Enum):
+    """How far a run is: before it begins, its jobs still tell of the run before."""
+
+    WAITING, RUNNING, ENDED = range(3)
 
 
 class _GroupMemory:

@@ -146,9 +146,11 @@ class Runner:
             return outputs
         return first_images(batch.outputs, count)
 
-    def read(self, memory: Array, count: int) -> Array:
-        """A copy of the first `count` images of a (blocks, lanes, …) view."""
-        return first_images(memory, count)
+    def input_gradient(self, count: int) -> Array:
+        """The gradient with respect to the first `count` images of the last batch, a copy,
+        (count, *input shape).
+        """
+        return first_images(self.plan.input_gradient, count)
 
 
 @contextmanager

@@ -134,7 +134,7 @@ def check_network(network: Network) -> None:
     last = values[len(network.nodes) - 1]
     last.backward(torch.from_numpy(gradient))
     close(output, last.detach().numpy())
-    close(runner.read(runner.plan.input_gradient, n), given.grad.numpy())
+    close(runner.input_gradient(n), given.grad.numpy())
 
 
 def by_pytorch(layer: Layer, inputs: list[Any], p: dict[str, Any]) -> Any:

@@ -139,7 +139,7 @@ def results(
     n = len(images)
     slopes = np.random.default_rng(5).standard_normal((n, *network.output_shape))
     outputs = runner.run(images, slopes, np.ones(n), np.zeros(n, np.uint32))
-    return [outputs, runner.read(runner.plan.input_gradient, n), runner.plan.gradient.copy()]
+    return [outputs, runner.input_gradient(n), runner.plan.gradient.copy()]
 
 
 @settings(max_examples=12, deadline=None)

@@ -173,7 +173,7 @@ def compiled(
     weights, keys = np.ones(case.n, dtype), np.zeros(case.n, np.uint32)
     results = {"forward": runner.run(numbers["x"], numbers["gradient"], weights, keys)}
     if input_gradient:
-        results["input_gradient"] = runner.read(runner.plan.input_gradient, case.n)
+        results["input_gradient"] = runner.input_gradient(case.n)
     slot = next(slot for slot in network.slots if slot.parameter.name == "filters")
     found = runner.plan.gradient[slot.start : slot.stop]
     results["filter_gradient"] = found.reshape(slot.parameter.shape).copy()

@@ -186,7 +186,7 @@ def compiled(
     weights, keys = np.ones(case.n, dtype), np.zeros(case.n, np.uint32)
     results = {"output": runner.run(given["x"], given["gradient"], weights, keys)}
     if input_gradient:
-        results["dx"] = runner.read(runner.plan.input_gradient, case.n)
+        results["dx"] = runner.input_gradient(case.n)
     for slot in network.slots:
         found = runner.plan.gradient[slot.start : slot.stop]
         results[slot.parameter.name] = found.reshape(slot.parameter.shape).copy()
