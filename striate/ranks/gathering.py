@@ -125,6 +125,16 @@ def has_line(environment: Mapping[str, str]) -> bool:
         return False
 
 
+def has_starter(launch: Launch) -> bool:
+    """Whether a rank must end with what has started it: as one of many, or as a lone one that has a
+    proxy, such as the last that is left of many on a cluster.
+
+    Args:
+        launch: how it was started.
+    """
+    return launch.size > 1 or has_line(os.environ)
+
+
 def line_is_cut(environment: Mapping[str, str]) -> bool:
     """Whether a rank has a line to what has started it, and nobody is at the other end."""
     if not has_line(environment) or not hasattr(select, "poll"):
@@ -151,8 +161,7 @@ def gathering(launch: Launch | None) -> Iterator[None]:
         launch: how it was started.
     """
     file = Path(__file__)
-    is_alone = launch is None or (launch.size == 1 and not has_line(os.environ))
-    if launch is None or is_alone or not sys.executable or not file.is_file():
+    if launch is None or not (has_starter(launch) and sys.executable and file.is_file()):
         yield
         return
     import subprocess

@@ -12,24 +12,13 @@ import signal
 import threading
 import time
 
-from striate.ranks.gathering import has_line, line_is_cut
-from striate.ranks.launched import Launch
+from striate.ranks.gathering import line_is_cut
 
 PARENT = "STRIATE_RANK_PARENT"
 """The variable that tells a rank the number of its proxy's process, where that may have ended
 before the rank can ask."""
 _INTERVAL = 0.2
 """Seconds."""
-
-
-def depends_on_parent(launch: Launch) -> bool:
-    """Whether a rank must end with what has started it: as one of many, or as a lone one that has a
-    proxy, such as the last that is left of many on a cluster.
-
-    Args:
-        launch: how it was started.
-    """
-    return launch.size > 1 or PARENT in os.environ or has_line(os.environ)
 
 
 def end_with_parent() -> None:

@@ -15,9 +15,9 @@ import numpy as np
 from striate.common.arrays import Array
 from striate.common.errors import StriateImportError
 from striate.ranks.exchange import Exchange, Transfer
-from striate.ranks.gathering import gathering
+from striate.ranks.gathering import gathering, has_starter
 from striate.ranks.launched import check_world, launched
-from striate.ranks.leash import depends_on_parent, end_with_parent
+from striate.ranks.leash import end_with_parent
 from striate.ranks.rank_places import settle
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def connect() -> MPIExchange:
         ValueError: it does not find the others.
     """
     launch = launched(os.environ)
-    if launch is not None and depends_on_parent(launch):
+    if launch is not None and has_starter(launch):
         end_with_parent()
     with gathering(launch):
         try:

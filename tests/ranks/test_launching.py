@@ -17,13 +17,14 @@ from pathlib import Path
 import pytest
 
 from striate.common.errors import StriateValueError
+from striate.ranks.gathering import has_starter
 from striate.ranks.launched import Launch
 from striate.ranks.launching import on_worker
 from striate.ranks.launching.attempt import Attempt, Ending
 from striate.ranks.launching.cluster import Cluster, RunningProxy, Worker, dealt
 from striate.ranks.launching.restarts import LostRanksError, launch
 from striate.ranks.launching.ssh_hosts import SshHosts, read_hosts
-from striate.ranks.leash import PARENT, depends_on_parent
+from striate.ranks.leash import PARENT
 from striate.ranks.mpiexec import on_this_machine
 
 A, B, C = Worker("a"), Worker("b", 2, 2), Worker("c", 1, 8)
@@ -445,7 +446,7 @@ def test_what_a_lone_rank_starts_does_not_depend_on_the_proxy(
     with proxy, rank, open(os.devnull) as other:
         for line, depends in ((str(rank.fileno()), True), (str(other.fileno()), False)):
             monkeypatch.setenv("PMI_FD", line)
-            assert depends_on_parent(lone) is depends
+            assert has_starter(lone) is depends
     for line in ("9999", "9" * 30, "", "-1"):
         monkeypatch.setenv("PMI_FD", line)
-        assert not depends_on_parent(lone) and depends_on_parent(Launch(2, 0, "mpiexec"))
+        assert not has_starter(lone) and has_starter(Launch(2, 0, "mpiexec"))
