@@ -23,7 +23,7 @@ from striate.model.preprocessing import Preprocessing
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, DTypeLike
 
     from striate.confidence import answering
     from striate.data.network_images import NamedImages
@@ -201,6 +201,7 @@ class Network(Model):
         bfloat16: bool = False,
         portable: bool = False,
         head: str | None = None,
+        dtype: DTypeLike = np.float32,
     ) -> CompiledNetwork:
         """A function from up to `batch_size` images to outputs (those of `head`, if it names one),
         in as little time as can be: see striate.plan.inference.CompiledNetwork.  It keeps the
@@ -215,6 +216,7 @@ class Network(Model):
             exact=exact,
             bfloat16=bfloat16,
             portable=portable,
+            dtype=dtype,
         )
 
     @unwatched

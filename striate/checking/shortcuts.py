@@ -204,8 +204,10 @@ def border_table(checked: CheckedImages, rows: Rows) -> Table:
     found = np.empty((len(rows), 2 * channels))
     step = checked.chunk
     for start in range(0, len(rows), step):
-        pixels = checked.images(rows[start : start + step])[:, ring].astype(np.float64)
+        pixels = checked.images(rows[start : start + step])[:, ring]
+        # One channel after the other, in the images' own type: that is sorted the fastest.
+        pixels = np.ascontiguousarray(pixels.transpose(0, 2, 1))
         found[start : start + step] = np.concatenate(
-            [np.median(pixels, axis=1), pixels.std(axis=1)], axis=1
+            [np.median(pixels, axis=2), pixels.std(axis=2, dtype=np.float64)], axis=1
         )
     return found

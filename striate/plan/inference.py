@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from striate.common.arguments import whole_number
 from striate.common.arrays import Array
@@ -51,6 +52,8 @@ class CompiledNetwork:
         exact: without Winograd's algorithm.
         bfloat16: let convolutions multiply in bfloat16 where that is faster.
         portable: add in an order that is the same on all processors.
+        dtype: of the images that it is made ready for: real numbers, or uint8. Others are taken
+            too; the first ones take as long as making it.
 
     Attributes:
         winograd: whether any layer uses Winograd's algorithm.
@@ -65,6 +68,7 @@ class CompiledNetwork:
         exact: bool = False,
         bfloat16: bool = False,
         portable: bool = False,
+        dtype: npt.DTypeLike = np.float32,
     ) -> None:
         self._target = host(portable=portable)
         if bfloat16:
@@ -78,9 +82,8 @@ class CompiledNetwork:
         self._runners: dict[Element, Runner] = {}
         self._lock = renewed_lock(self, "_lock")
         self._scale_is_checked = False
-        self._real = self._runner("real")
         self._whole = (self.batch_size, *self.input_shape)
-        self.winograd = self._real.plan.uses_winograd
+        self.winograd = self._runner(_kind_of(np.dtype(dtype))).plan.uses_winograd
 
     def __call__(self, images: Array) -> Array:
         """Outputs (n, *output_shape) for raw images (n, *input_shape), n ≤ the batch size.
@@ -91,9 +94,9 @@ class CompiledNetwork:
         plain = type(images) is np.ndarray and images.dtype is _FLOAT
         if plain and images.shape == self._whole and self._scale_is_checked:
             with self._lock:
-                return self._real.infer(images)
+                return self._runner("real").infer(images)
         images = check_images(images, self.input_shape)
-        kind: Element = "u8" if images.dtype == np.uint8 else "real"
+        kind = _kind_of(images.dtype)
         count = len(images)
         if not 0 < count <= self.batch_size:
             raise StriateValueError(
@@ -104,7 +107,7 @@ class CompiledNetwork:
             warn_of_other_scale(self._network, images)
             self._scale_is_checked = True
         with self._lock:
-            return (self._runners.get(kind) or self._runner(kind)).infer(images)
+            return self._runner(kind).infer(images)
 
     def __repr__(self) -> str:
         return (
@@ -113,14 +116,22 @@ class CompiledNetwork:
         )
 
     def _runner(self, kind: Element) -> Runner:
-        runner = self._runners[kind] = Runner(
-            self._network,
-            batch_size=rounded_batch(self.batch_size),
-            threads=self.threads,
-            loading=InputFormat(kind),
-            exact=self._exact,
-            bfloat16=self._bfloat16,
-            target=self._target,
-            frozen=True,
-        )
+        """The runner for images of a kind, made when it is first needed."""
+        runner = self._runners.get(kind)
+        if runner is None:
+            runner = self._runners[kind] = Runner(
+                self._network,
+                batch_size=rounded_batch(self.batch_size),
+                threads=self.threads,
+                loading=InputFormat(kind),
+                exact=self._exact,
+                bfloat16=self._bfloat16,
+                target=self._target,
+                frozen=True,
+            )
         return runner
+
+
+def _kind_of(dtype: np.dtype[Any]) -> Element:
+    """How the plan calls images of this type."""
+    return "u8" if dtype == np.uint8 else "real"

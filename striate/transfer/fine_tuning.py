@@ -30,7 +30,6 @@ from striate.transfer.kept_features import OnProgress
 from striate.transfer.rows_by_ranks import BATCH, rows_by_ranks
 
 if TYPE_CHECKING:
-    from striate.plan.inference import CompiledNetwork
     from striate.training.history import History
 
 FEWEST_STEPS, FEWEST_IN_BATCH = 8, 8
@@ -125,9 +124,6 @@ class TunedStages:
 
     def __init__(self, network: Network, node: int, *, threads: int | None = None) -> None:
         self.network, self.node, self.threads = network, node, threads
-        self._before: CompiledNetwork | None = None
-        if node != WHOLE:
-            self._before = extended(network, node).compile(batch_size=BATCH, threads=threads)
         self._shape = shape_behind(network, node)
 
     def seen(
@@ -148,10 +144,12 @@ class TunedStages:
             progress: called with (done, total, text).
             exchange: connects the ranks, each of which looks at some of the images.
         """
-        before = self._before
-        if before is None:
-            return image_views(images, views, rows)
         every = image_views(images, views, rows)
+        if self.node == WHOLE:
+            return every
+        before = extended(self.network, self.node).compile(
+            batch_size=BATCH, threads=self.threads, dtype=every.dtype
+        )
 
         def compute(places: range) -> Floats:
             return before(np.ascontiguousarray(every[places.start : places.stop]))

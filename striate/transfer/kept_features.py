@@ -11,7 +11,6 @@ import hashlib
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,18 +58,18 @@ class FeatureExtractor:
         network = backbone.features()
         self.count = math.prod(network.output_shape)
         self._network, self._threads = network, threads
+        self._compiled: CompiledNetwork | None = None
         self._key = _key_of(network) if kept else None
         self.computed = 0
-
-    @cached_property
-    def _run(self) -> CompiledNetwork:
-        """The compiled network: it is not needed where all features are found."""
-        return self._network.compile(batch_size=BATCH, threads=self._threads)
 
     def compute(self, images: Array, mirrored: bool) -> Floats:
         """The features (n, count) of a batch of raw images, whether they are known or not."""
         batch = np.ascontiguousarray(images[:, :, ::-1] if mirrored else images)
-        return self._run(batch).reshape(len(batch), -1)
+        if self._compiled is None:  # it is not needed where all features are found
+            self._compiled = self._network.compile(
+                batch_size=BATCH, threads=self._threads, dtype=batch.dtype
+            )
+        return self._compiled(batch).reshape(len(batch), -1)
 
     def __call__(
         self,

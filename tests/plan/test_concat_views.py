@@ -92,7 +92,8 @@ def test_same_outputs(body, count: int, ends_in_image: bool) -> None:
 def test_nothing_is_copied() -> None:
     compiled = _network(_dense_block, True).compile(batch_size=1, threads=1)
     compiled(np.zeros((1, *SHAPE), np.float32))
-    labels = {step.label for stage in compiled._real.plan.stages for step in stage.all_steps}
+    stages = compiled._runner("real").plan.stages
+    labels = {step.label for stage in stages for step in stage.all_steps}
     assert not [label for label in labels if "concat" in label]
 
 

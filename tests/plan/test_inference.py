@@ -213,3 +213,18 @@ def test_errors_say_what_to_change() -> None:
 def test_exact_is_without_winograd() -> None:
     assert plain().compile(batch_size=8).winograd
     assert not plain().compile(batch_size=8, exact=True).winograd
+
+
+@pytest.mark.parametrize(("dtype", "other"), [("uint8", "float32"), ("float64", "uint8")])
+def test_it_is_made_ready_for_one_kind_of_images_and_takes_the_other(
+    dtype: str, other: str
+) -> None:
+    network = plain()
+    compiled = network.compile(batch_size=4, threads=1, dtype=dtype)
+    kinds = {"uint8": "u8", "float32": "real", "float64": "real"}
+    assert list(compiled._runners) == [kinds[dtype]]
+    images = np.random.default_rng(2).integers(0, 256, (4, *network.input_shape), np.uint8)
+    expected = network.predict_logits(images, engine="numpy")
+    for kind in (dtype, other):
+        np.testing.assert_allclose(compiled(images.astype(kind)), expected, rtol=1e-3, atol=1e-3)
+    assert len(compiled._runners) == 2

@@ -109,7 +109,7 @@ def test_strips_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(depth_first, "_NEAR", 1 / 2**6)
     compiled = _network(_inverted_residuals, SHAPE).compile(batch_size=5, threads=1)
     compiled(np.zeros((5, *SHAPE), np.float32))
-    steps = [step for stage in compiled._real.plan.stages for step in stage.steps]
+    steps = [step for stage in compiled._runner("real").plan.stages for step in stage.steps]
     labels = [step.label.split()[0] for step in steps]
     expand, window = "conv2d_1", "conv2d_2"
     assert labels.count(expand) == labels.count(window) > 2
@@ -152,9 +152,8 @@ def test_threads_wait_once_for_several_layers(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("striate.plan.inference._SMALL", 0)
     compiled = _network(_inverted_residuals, SHAPE).compile(batch_size=1, threads=2)
     compiled(np.zeros((1, *SHAPE), np.float32))
-    stages = [
-        [step.label.split()[0] for step in stage.steps] for stage in compiled._real.plan.stages
-    ]
+    planned = compiled._runner("real").plan.stages
+    stages = [[step.label.split()[0] for step in stage.steps] for stage in planned]
     block = ["conv2d_4", "conv2d_5", "conv2d_6"]
     with_it = [labels for labels in stages if set(labels) & {*block}]
     assert len(with_it) == 2
